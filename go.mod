@@ -1,0 +1,3 @@
+module github.com/finch-go/finch
+
+go 1.26
