@@ -1,0 +1,63 @@
+package protocol
+
+import "slices"
+
+// The codes of the framework's own refusals. A refused message that had an id
+// is answered on its own path, another one on [PathError].
+const (
+	RefusalBadEnvelope     = "bad_envelope"
+	RefusalNoPath          = "no_path"
+	RefusalBadPath         = "bad_path"
+	RefusalBadID           = "bad_id"
+	RefusalBadBinary       = "bad_binary"
+	RefusalTooDeep         = "too_deep"
+	RefusalForbidden       = "forbidden"
+	RefusalReservedPath    = "reserved_path"
+	RefusalRoomNotDeclared = "room_not_declared"
+	RefusalUnknownPath     = "unknown_path"
+	RefusalTooLarge        = "too_large"
+	RefusalBadData         = "bad_data"
+	RefusalTooFast         = "too_fast"
+	RefusalInternal        = "internal"
+	RefusalTimeout         = "timeout"
+)
+
+// Refusal is one row of the table of refusals.
+type Refusal struct {
+	Code    string
+	Status  int
+	Meaning string // one sentence
+}
+
+var refusals = []Refusal{
+	{RefusalBadEnvelope, StatusBadRequest, "The text is no JSON object, or a field has the wrong type or comes twice."},
+	{RefusalNoPath, StatusBadRequest, "The envelope has no path."},
+	{RefusalBadPath, StatusBadRequest, "The path is not a string of 1 to 128 bytes, or holds control characters."},
+	{RefusalBadID, StatusBadRequest, "The id is not a string of at most 128 bytes or a 64-bit whole number."},
+	{RefusalBadBinary, StatusBadRequest, "The binary message is too short, or does not begin with an envelope."},
+	{RefusalTooDeep, StatusBadRequest, "Arrays and objects nest deeper than the limit."},
+	{RefusalForbidden, StatusForbidden, "This user may not do this."},
+	{RefusalReservedPath, StatusForbidden, "The path begins with finch. and is not one that clients may send."},
+	{RefusalRoomNotDeclared, StatusForbidden, "The server declares no such room for clients."},
+	{RefusalUnknownPath, StatusNotFound, "Nothing on the server handles this path."},
+	{RefusalTooLarge, StatusTooLarge, "The message is larger than the limit; the socket is closed with 1009 after this."},
+	{RefusalBadData, StatusUnprocessable, "The data is valid JSON but not what this path takes."},
+	{RefusalTooFast, StatusTooManyRequests, "More messages or bytes a second than the limit; this one was dropped."},
+	{RefusalInternal, StatusInternalServerError, "The server failed; it knows why, the client is not told."},
+	{RefusalTimeout, StatusTimeout, "The answer did not come in time."},
+}
+
+// Refusals returns the table of refusals, in order of status. The slice is the
+// caller's.
+func Refusals() []Refusal { return slices.Clone(refusals) }
+
+// RefusalOf returns the row of a code; ok is false for a code that is not the
+// framework's.
+func RefusalOf(code string) (r Refusal, ok bool) {
+	for _, r := range refusals {
+		if r.Code == code {
+			return r, true
+		}
+	}
+	return Refusal{}, false
+}
