@@ -1,0 +1,20 @@
+// Package conn keeps live WebSocket connections: it reads frames from a
+// network connection, hands whole messages to their owner one at a time, and
+// writes what the owner sends.
+//
+// It knows bytes and time. It does not know HTTP, envelopes, users or rooms:
+// the upgrade has happened before a connection gets here, and what a message
+// means is decided by the [Events] of its owner.
+//
+// An [Engine] decides how a connection waits for bytes. The portable engine
+// spends one goroutine on it and works with every [net.Conn]; every engine
+// drives the same [Conn], so that order, bounds and the closing handshake are
+// written once.
+//
+// # Words
+//
+// The reader is whoever feeds arriving bytes to a Conn: one at a time.
+// The executor runs the owner's callbacks, in order, one at a time; it is a
+// goroutine that exists only while there is something to run.
+// The flusher writes queued frames; it too exists only while there are any.
+package conn

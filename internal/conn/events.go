@@ -1,0 +1,55 @@
+package conn
+
+import "github.com/finch-go/finch/internal/frame"
+
+// Events is the owner of a connection. The engine calls it; the owner sends
+// and closes through the [Conn].
+//
+// Opened, Received, Failing and Closed run on the executor: never two at once, in this
+// order, and they may block. The others are called by whoever notices, must
+// not block, and may run at the same time as the executor's. No callback runs
+// under a lock of the connection. The owner recovers its own panics.
+type Events interface {
+	// Opened is the first call.
+	Opened()
+
+	// Early sees a message as soon as it is read, before those that arrived
+	// earlier have been handled, and takes it by answering true: this is how
+	// an answer overtakes the handler that waits for it. The payload is
+	// borrowed until Early returns.
+	Early(op frame.Opcode, payload []byte) bool
+
+	// Received is one whole message; op is Text or Binary. The payload is
+	// the owner's to keep.
+	Received(op frame.Opcode, payload []byte)
+
+	// Failing comes before the close frame when the peer broke the protocol
+	// or a limit: the last chance to tell it more than fits into a close
+	// reason. It runs on the executor, after what arrived before.
+	Failing(why Close)
+
+	// Deaf tells that nothing is read for now, so that an answer that
+	// somebody waits for will not come: err is ErrInboxFull (reading goes on
+	// later) or ErrClosed.
+	Deaf(err error)
+
+	// Closing is called once, when nothing more can be sent and no further
+	// message will be handled except those that had arrived from a peer that
+	// went away.
+	Closing()
+
+	// Closed is the last call and comes exactly once, after Closing and
+	// after the last Received has returned.
+	Closed(why Close)
+}
+
+// Close says how a connection ended.
+type Close struct {
+	// Code is the close code (RFC 6455 section 7.4): the peer's when it
+	// closed first, ours when we did, 1005 when the peer gave none, 1006 when
+	// the connection ended without a close frame.
+	Code   int
+	Reason string
+	// Clean: close frames went both ways (RFC 6455 section 7.1.4).
+	Clean bool
+}
