@@ -1,0 +1,125 @@
+package finch
+
+import (
+	"bytes"
+	"context"
+	"sync"
+
+	"github.com/finch-go/finch/internal/frame"
+	"github.com/finch-go/finch/protocol"
+)
+
+// Ask sends a request to the client and waits for its answer, until ctx ends.
+// In and Out are encoded and decoded as in [On].
+//
+// It may be called inside a handler: the answer overtakes the messages that
+// wait behind it. An error answer is returned as an [Error]. ErrClosed: the
+// socket is gone. ErrInboxFull: the client has sent so much that its answer
+// would not be read. An answer that comes too late is dropped.
+func Ask[In, Out any](ctx context.Context, s *Socket, path string, in In) (out Out, err error) {
+	if err := checkEventPath(path); err != nil {
+		return out, err
+	}
+	id, answered := s.asks.open()
+	defer s.asks.close(id)
+	if err := s.conn.Deaf(); err != nil {
+		return out, err
+	}
+	if err := s.send(protocol.Envelope{Path: path, ID: id, Status: protocol.StatusOK}, in); err != nil {
+		return out, err
+	}
+	select {
+	case a := <-answered:
+		if a.err != nil {
+			return out, a.err
+		}
+		return decode[Out](&Message{Path: path, Data: a.data, Binary: a.binary})
+	case <-ctx.Done():
+		return out, ctx.Err()
+	}
+}
+
+// answer is what came back.
+type answer struct {
+	data, binary []byte
+	err          error
+}
+
+// asks are a socket's questions to its client that wait for an answer.
+type asks struct {
+	mu      sync.Mutex
+	last    int64
+	waiting map[protocol.ID]chan answer // nil when there are none
+}
+
+func (a *asks) open() (protocol.ID, <-chan answer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.last++
+	id := protocol.IntID(a.last)
+	if a.waiting == nil {
+		a.waiting = make(map[protocol.ID]chan answer, 1)
+	}
+	ch := make(chan answer, 1)
+	a.waiting[id] = ch
+	return id, ch
+}
+
+func (a *asks) close(id protocol.ID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.waiting, id)
+	if len(a.waiting) == 0 {
+		a.waiting = nil
+	}
+}
+
+// any tells whether some question waits.
+func (a *asks) any() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.waiting) > 0
+}
+
+// settle gives the question that an envelope answers its answer; false if the
+// envelope answers none. The envelope's bytes are borrowed.
+func (a *asks) settle(e *protocol.Envelope, binary []byte) bool {
+	if e.Reply.IsZero() {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ch := a.waiting[e.Reply]
+	if ch == nil {
+		return false
+	}
+	delete(a.waiting, e.Reply)
+	switch {
+	case e.Error != nil:
+		ch <- answer{err: &Error{Status: e.Status, Code: e.Error.Code, Message: e.Error.Message}}
+	case e.Status >= 400:
+		ch <- answer{err: &Error{Status: e.Status, Code: "refused", Message: "the client refused"}}
+	default:
+		ch <- answer{data: bytes.Clone(e.Data), binary: bytes.Clone(binary)}
+	}
+	return true
+}
+
+// fail ends all questions.
+func (a *asks) fail(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, ch := range a.waiting {
+		ch <- answer{err: err}
+	}
+	a.waiting = nil
+}
+
+// settleEarly looks for an answer in a message that has just been read.
+func (s *Socket) settleEarly(op frame.Opcode, payload []byte) bool {
+	if !s.asks.any() {
+		return false
+	}
+	e, binary, err := s.parse(op, payload)
+	return err == nil && s.asks.settle(&e, binary)
+}

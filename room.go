@@ -1,0 +1,103 @@
+package finch
+
+import (
+	"context"
+	"iter"
+	"unicode/utf8"
+
+	"github.com/finch-go/finch/internal/hub"
+	"github.com/finch-go/finch/protocol"
+)
+
+// Room is an address that can be sent to: a room, a user, or everyone. It is
+// a value that costs nothing to make, and its methods may be called by any
+// goroutine.
+type Room struct {
+	manager *SocketManager
+	at      hub.Address
+}
+
+// Name returns the room's name or the user's id; empty for everyone.
+func (r Room) Name() string { return r.at.Name }
+
+// Send sends an event to every socket that is at the address now: at most
+// once, in one order for all of them, and without waiting for any. data is
+// encoded once for all: as JSON, or as the bytes of a binary frame if it is a
+// []byte. Nobody there is no error, and neither is a socket that is too slow:
+// it is closed, and [Stats] counts it.
+//
+// An error means that nothing was sent: the path or the room's name cannot be
+// one, data cannot be encoded, or ErrTooLarge.
+func (r Room) Send(path string, data any, opts ...SendOption) error {
+	if err := checkEventPath(path); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	o := sendOptions(opts)
+	e := protocol.Envelope{Path: path, Status: o.status}
+	if r.at.Kind == hub.Room {
+		e.Room = r.at.Name
+	}
+	b, err := encode(e, data)
+	if err != nil {
+		return err
+	}
+	if len(b) > r.manager.gate.config.QueueBytes {
+		return ErrTooLarge
+	}
+	var except *hub.Member
+	if o.except != nil {
+		except = o.except.member
+	}
+	r.manager.hub.Send(r.at, b, except)
+	return nil
+}
+
+// Count returns how many sockets are at the address. It does not block on one
+// node; ctx is for brokers that do.
+func (r Room) Count(ctx context.Context) (int, error) {
+	return r.manager.hub.Count(r.at), ctx.Err()
+}
+
+// Sockets returns the sockets that are at the address, on this node, when it
+// is called; some may be gone when they are reached.
+func (r Room) Sockets() iter.Seq[*Socket] {
+	members := r.manager.hub.Members(r.at)
+	return func(yield func(*Socket) bool) {
+		for _, m := range members {
+			if !yield(socketOf(m)) {
+				return
+			}
+		}
+	}
+}
+
+// CloseSockets closes every socket at the address, as [Socket.Close] does,
+// and returns how many it closed.
+func (r Room) CloseSockets(code int, reason string) (closed int) {
+	for s := range r.Sockets() {
+		if s.Close(code, reason) == nil {
+			closed++
+		}
+	}
+	return closed
+}
+
+func (r Room) check() error {
+	if r.at.Kind == hub.Room {
+		return checkRoomName(r.at.Name)
+	}
+	return nil
+}
+
+// maxRoomName bounds a room's name in bytes.
+const maxRoomName = 256
+
+func checkRoomName(name string) error {
+	if name == "" || len(name) > maxRoomName || !utf8.ValidString(name) {
+		return Errorf(protocol.StatusUnprocessable, "bad_room", "a room's name is 1 to %d bytes of UTF-8", maxRoomName)
+	}
+	return nil
+}

@@ -1,0 +1,215 @@
+package finch
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/finch-go/finch/internal/conn"
+	"github.com/finch-go/finch/internal/frame"
+	"github.com/finch-go/finch/internal/hub"
+	"github.com/finch-go/finch/protocol"
+)
+
+// Socket is one connection to a [SocketManager]. Its methods may be called by
+// any goroutine and do not block; after the end they do nothing and say so.
+type Socket struct {
+	manager   *SocketManager
+	conn      *conn.Conn
+	member    *hub.Member
+	handshake *Handshake
+
+	// refusals is the executor's: how many finch.error it has sent unasked.
+	refusals allowance
+
+	mu sync.Mutex // guards everything below
+
+	values  map[string]any
+	expiry  *time.Timer
+	closing bool
+	ctx     context.Context // made on first use
+	cancel  context.CancelFunc
+	asks    asks
+}
+
+// ID returns the socket's id: chosen by the server, unique, safe to show to
+// others. It proves nothing.
+func (s *Socket) ID() string { return s.member.ID }
+
+// User returns whom authentication found behind the socket; empty if nobody
+// in particular.
+func (s *Socket) User() string { return s.member.User }
+
+// Request returns what is kept of the request that opened the socket.
+func (s *Socket) Request() *Handshake { return s.handshake }
+
+// Manager returns the manager that the socket is connected to.
+func (s *Socket) Manager() *SocketManager { return s.manager }
+
+// Context returns a context that ends with the connection.
+func (s *Socket) Context() context.Context { return socketContext{s} }
+
+// Get returns a value that Set stored or that [Identity].Values brought; nil
+// if there is none.
+func (s *Socket) Get(key string) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.values[key]
+}
+
+// Set stores a value with the socket, for its handlers to share.
+func (s *Socket) Set(key string, value any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.values == nil {
+		s.values = make(map[string]any, 1)
+	}
+	s.values[key] = value
+}
+
+// Send sends an event to this socket: data is encoded as JSON, or travels as
+// the bytes of a binary frame if it is a []byte. It never blocks; the message
+// leaves at most once, behind those sent before.
+//
+// ErrClosed: the socket is gone. ErrSlow: its queue was full and it is being
+// closed. ErrTooLarge: the message could never fit. Other errors: the path
+// cannot be one, or data cannot be encoded.
+func (s *Socket) Send(path string, data any, opts ...SendOption) error {
+	if err := checkEventPath(path); err != nil {
+		return err
+	}
+	o := sendOptions(opts)
+	if o.except == s {
+		return nil
+	}
+	return s.send(protocol.Envelope{Path: path, Status: o.status}, data)
+}
+
+// SendText sends bare text, with no envelope around it.
+func (s *Socket) SendText(text string) error {
+	return s.conn.Send(frame.AppendFrame(nil, frame.Text, validUTF8(text)))
+}
+
+// send completes an envelope for this socket alone.
+func (s *Socket) send(e protocol.Envelope, data any) error {
+	e.Client = s.member.ID
+	e.Language = s.handshake.language
+	b, err := encode(e, data)
+	if err != nil {
+		return err
+	}
+	return s.conn.Send(b)
+}
+
+// Join makes the socket a member of a room: what is sent to the room reaches
+// it from now on. Joining twice is joining once. It does not block on one
+// node; ctx is for brokers that do. ErrClosed is returned if the socket is
+// gone, and an [Error] 422 if the room cannot have this name.
+func (s *Socket) Join(ctx context.Context, room string) error {
+	if err := checkRoomName(room); err != nil {
+		return err
+	}
+	if s.manager.hub.Join(s.member, room) != nil {
+		return ErrClosed
+	}
+	return nil
+}
+
+// Leave ends the membership; leaving a room that the socket is not in is no
+// error.
+func (s *Socket) Leave(ctx context.Context, room string) error {
+	s.manager.hub.Leave(s.member, room)
+	return nil
+}
+
+// Rooms returns the rooms that the socket is in, in no order.
+func (s *Socket) Rooms() []string { return s.manager.hub.Rooms(s.member) }
+
+// Close ends the connection: what was sent before leaves, then the close
+// frame; OnDisconnect runs once. Code 0 means 1000; a code that must not
+// travel (RFC 6455 section 7.4) is refused with an error. ErrClosed is
+// returned if the socket was closing already.
+func (s *Socket) Close(code int, reason string) error {
+	return closeConn(s.conn, code, reason)
+}
+
+// closeConn checks what a user wants to close with.
+func closeConn(c *conn.Conn, code int, reason string) error {
+	if code == 0 {
+		code = protocol.CloseNormal
+	}
+	if !frame.ValidCloseCode(code) {
+		return Errorf(protocol.StatusInternalServerError, "bad_close_code", "%d cannot be sent as a close code", code)
+	}
+	return c.Close(code, reason)
+}
+
+// expireAt plans the end of the socket's proof of identity; zero cancels.
+func (s *Socket) expireAt(t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.expiry != nil {
+		s.expiry.Stop()
+		s.expiry = nil
+	}
+	if !t.IsZero() && !s.closing {
+		s.expiry = time.AfterFunc(time.Until(t), func() {
+			s.conn.Close(protocol.CloseUnauthorized, "the token has expired")
+		})
+	}
+}
+
+// ended is called once when the socket stops being one.
+func (s *Socket) ended() {
+	s.manager.hub.Remove(s.member)
+	s.mu.Lock()
+	s.closing = true
+	if s.cancel != nil {
+		s.cancel()
+	}
+	if s.expiry != nil {
+		s.expiry.Stop()
+		s.expiry = nil
+	}
+	s.mu.Unlock()
+	s.asks.fail(ErrClosed)
+}
+
+// socketContext is the context of a socket. The real one is made when
+// somebody wants to wait for it: most handlers never do.
+type socketContext struct{ s *Socket }
+
+func (c socketContext) real() context.Context {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil {
+		s.ctx, s.cancel = context.WithCancel(context.Background())
+		if s.closing {
+			s.cancel()
+		}
+	}
+	return s.ctx
+}
+
+func (c socketContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (c socketContext) Done() <-chan struct{}       { return c.real().Done() }
+func (c socketContext) Value(key any) any           { return c.real().Value(key) }
+func (c socketContext) String() string              { return "finch.Socket(" + c.s.ID() + ").Context" }
+
+func (c socketContext) Err() error {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.s.closing {
+		return context.Canceled
+	}
+	return nil
+}
+
+// socketSink is the Socket as the hub sees it.
+type socketSink Socket
+
+func (s *socketSink) Send(b []byte) error { return s.conn.Send(b) }
+
+// socketOf answers whose member it is.
+func socketOf(m *hub.Member) *Socket { return (*Socket)(m.Sink.(*socketSink)) }
