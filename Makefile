@@ -1,0 +1,98 @@
+# Finch for Go. `make help` lists what there is to run; `make test` is what CI runs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Every module of go.work, so that a new one is tested without a change here.
+MODULES = $(shell go list -m -f '{{.Dir}}')
+PACKAGES = $(addsuffix /...,$(MODULES))
+TOOL_SOURCES := $(wildcard tools/go.mod tools/go.sum tools/*/*.go)
+
+FUZZTIME ?= 20s
+export FINCH_CI
+
+## help: show this list
+.PHONY: help
+help:
+	@echo 'make TARGET, where TARGET is one of'
+	@sed -n 's/^## \([a-z0-9-]*\): /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+## test: everything that must hold before a change is merged
+.PHONY: test
+test: need fmt-check vet lint unit cross
+	@echo; echo 'All is well.'
+
+## need: install what the tests need, or say what is missing and the command that installs it
+.PHONY: need
+need:
+	@tools/need/need.sh
+
+## fmt: format every Go file
+.PHONY: fmt
+fmt:
+	@git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -w
+
+.PHONY: fmt-check
+fmt-check:
+	@echo '== gofmt'
+	@bad=$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l); \
+	if [ -n "$$bad" ]; then echo "not formatted; run: make fmt"; echo "$$bad"; exit 1; fi
+
+## mod: each module's go.mod and go.sum are complete, and it builds without the workspace
+.PHONY: mod
+mod:
+	@echo '== go.mod and go.sum of each module'
+	@for m in $(MODULES); do ( cd "$$m" && go mod tidy -diff && GOWORK=off go build ./... ); done
+
+## vet: go vet over all modules
+.PHONY: vet
+vet:
+	@echo '== go vet'
+	@go vet $(PACKAGES)
+	@GOWORK=off go vet -C tools ./...
+
+## lint: staticcheck with the rules of staticcheck.conf
+.PHONY: lint
+lint: bin/staticcheck
+	@echo '== staticcheck'
+	@bin/staticcheck $(PACKAGES)
+
+## unit: go test -race over all modules; fuzz targets run their seeds
+.PHONY: unit
+unit: bin/gotest
+	@echo '== go test -race (whole log: .out/unit.log)'
+	@mkdir -p .out
+	@bin/gotest -log .out/unit.log -race $(PACKAGES)
+	@GOWORK=off go test -C tools ./...
+
+## cross: the code and its tests compile for macOS and Windows too
+.PHONY: cross
+cross:
+	@echo '== darwin and windows'
+	@GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go vet $(PACKAGES)
+	@GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go vet $(PACKAGES)
+
+## fuzz: fuzz every target for FUZZTIME (20s) each
+.PHONY: fuzz
+fuzz:
+	@git grep -n -E '^func Fuzz[A-Za-z0-9_]*\(' -- '*_test.go' | sed -E 's/^([^:]*):[0-9]+:func (Fuzz[A-Za-z0-9_]*).*/\1 \2/' | \
+	while read -r file name; do \
+		echo "== $$name in $$(dirname "$$file")"; \
+		( cd "$$(dirname "$$file")" && go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) . </dev/null ); \
+	done
+
+## clean: remove what these targets built
+.PHONY: clean
+clean:
+	@rm -rf bin .out
+
+# The tools have a module of their own, outside the workspace, so that no
+# module that people import carries their requirements.
+bin/staticcheck: tools/go.mod tools/go.sum
+	@echo '== building staticcheck'
+	@GOWORK=off go build -C tools -o ../bin/ honnef.co/go/tools/cmd/staticcheck
+	@touch $@
+
+bin/gotest: $(TOOL_SOURCES)
+	@GOWORK=off go build -C tools -o ../bin/ ./gotest
+	@touch $@
