@@ -173,18 +173,13 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.Serv
 // route is the innermost handler: the mux, and health for whoever has no
 // route of that name.
 func (a *App) route(w http.ResponseWriter, r *http.Request) {
-	mux := a.router.mux
-	if _, pattern := mux.Handler(r); pattern == "" {
-		switch r.URL.Path {
-		case "/healthz":
-			healthy(w)
-			return
-		case "/readyz":
-			ready(w, !a.isClosing())
+	if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		if _, pattern := a.router.mux.Handler(r); pattern == "" {
+			ready(w, r.URL.Path == "/healthz" || !a.isClosing())
 			return
 		}
 	}
-	mux.ServeHTTP(w, r)
+	a.router.mux.ServeHTTP(w, r)
 }
 
 // serveRoute makes the handler of one route.
@@ -259,7 +254,9 @@ func (a *App) Start(ctx context.Context) error {
 	stop() // a second signal ends the process in the ordinary way
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.shutdownWait)
 	defer cancel()
-	return a.Shutdown(grace)
+	err = a.Shutdown(grace)
+	<-served
+	return err
 }
 
 // Serve serves on l, which it closes, until Shutdown; it then returns
@@ -325,6 +322,22 @@ func (a *App) Shutdown(ctx context.Context) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// AppStats is what an App counts beside its manager's [Stats].
+type AppStats struct {
+	RawSockets  int64 `json:"raw_sockets"`  // connected now, see [Route].WS
+	QueuedBytes int64 `json:"queued_bytes"` // waiting to be written to them now
+	Panics      int64 `json:"panics"`       // of controllers and raw sockets, ever
+}
+
+// Stats returns the counts of now.
+func (a *App) Stats() AppStats {
+	return AppStats{
+		RawSockets:  int64(a.raw.count()),
+		QueuedBytes: a.meter.Queued.Load(),
+		Panics:      a.panics.Load(),
+	}
 }
 
 func (a *App) isClosing() bool {

@@ -40,6 +40,12 @@ func (c *census) exit(k *conn.Conn) {
 	}
 }
 
+func (c *census) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.conns)
+}
+
 func (c *census) isClosing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

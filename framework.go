@@ -2,6 +2,7 @@ package finch
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -64,12 +65,13 @@ func (s *Socket) renew(msg *Message) error {
 		return err
 	}
 	if s.manager.authenticate == nil {
-		return nil
+		return Errorf(protocol.StatusUnprocessable, "no_tokens", "this server takes no tokens")
 	}
 	r := &http.Request{
 		Method: http.MethodGet, URL: s.handshake.URL(), Header: s.handshake.Header(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		RequestURI: s.handshake.uri,
+		RemoteAddr: netip.AddrPortFrom(s.handshake.addr, 0).String(),
 	}
 	r.Host = r.Header.Get("Host")
 	r.Header.Del("Host")

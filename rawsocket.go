@@ -99,7 +99,7 @@ func (a *App) upgradeRaw(w http.ResponseWriter, r *http.Request, serve func(ws *
 		refuse(w, &Error{http.StatusInternalServerError, "no_hijack", "The server cannot upgrade this connection; its log says why."})
 		return
 	}
-	ws := &RawSocket{app: a, handshake: newHandshake(r, nil, nil), serve: serve}
+	ws := &RawSocket{app: a, handshake: newHandshake(r, nil, a.gate.trusted), serve: serve}
 	ws.conn = a.gate.engine.New(h.nc, h.answer, a.gate.config, (*rawEvents)(ws))
 	admitted := a.raw.enter(ws.conn)
 	ws.conn.Start(h.early)

@@ -2,6 +2,7 @@ package finch
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -139,7 +140,7 @@ func closeConn(c *conn.Conn, code int, reason string) error {
 		code = protocol.CloseNormal
 	}
 	if !frame.ValidCloseCode(code) {
-		return Errorf(protocol.StatusInternalServerError, "bad_close_code", "%d cannot be sent as a close code", code)
+		return fmt.Errorf("finch: %d cannot be sent as a close code; use 1000 or one from 4000 to 4999", code)
 	}
 	return c.Close(code, reason)
 }
