@@ -49,9 +49,20 @@ func (s *Socket) connect(what string, f func(context.Context, *Socket) error) bo
 	return false
 }
 
-// Early lets answers to the server's own requests overtake.
+// Early turns down what comes too fast before it costs anything more, and
+// lets answers to the server's own requests overtake.
 func (v *socketEvents) Early(op frame.Opcode, payload []byte) bool {
-	return v.socket().settleEarly(op, payload)
+	s := v.socket()
+	switch s.speed.judge(time.Now(), len(payload), &s.manager.limits) {
+	case farTooFast:
+		s.conn.Close(protocol.CloseTooFast, "you send too fast")
+		return true
+	case tooFast:
+		e, _, _ := s.parse(op, payload)
+		s.refuse(e.Path, e.ID, &Error{protocol.StatusTooManyRequests, protocol.RefusalTooFast, "you send too fast; this message was not handled"})
+		return true
+	}
+	return s.settleEarly(op, payload)
 }
 
 // Received is one message, on the executor.
@@ -101,6 +112,7 @@ func (v *socketEvents) Closed(why conn.Close) {
 	for _, e := range m.registry.inOrder() {
 		s.disconnect("OnDisconnect of "+e.path, e.event.OnDisconnect, reason)
 	}
+	m.addresses.exit(s.handshake)
 	m.census.exit(s.conn)
 }
 
@@ -203,7 +215,7 @@ func (s *Socket) report(onError func(context.Context, *Socket, error), what stri
 func (s *Socket) refuse(path string, id protocol.ID, e *Error) {
 	env := protocol.Envelope{Path: path, Reply: id, Status: e.Status, Error: &protocol.Error{Code: e.Code, Message: e.Message}}
 	if id.IsZero() || path == "" {
-		if id.IsZero() && !s.refusals.take(time.Now()) {
+		if id.IsZero() && !s.speed.explain(time.Now()) {
 			return
 		}
 		env.Path = protocol.PathError
@@ -213,24 +225,4 @@ func (s *Socket) refuse(path string, id protocol.ID, e *Error) {
 		}
 	}
 	s.send(env, nil)
-}
-
-// allowance lets a few things through at once and then one a second.
-type allowance struct {
-	spent int
-	since time.Time
-}
-
-const allowanceBurst = 8
-
-func (a *allowance) take(now time.Time) bool {
-	if back := int(now.Sub(a.since) / time.Second); back > 0 {
-		a.spent = max(0, a.spent-back)
-		a.since = now
-	}
-	if a.spent >= allowanceBurst {
-		return false
-	}
-	a.spent++
-	return true
 }

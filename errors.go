@@ -75,3 +75,13 @@ func closeFor(e *Error) (code int) {
 	}
 	return protocol.CloseInternal
 }
+
+// StatusOf answers the status of an error: that of an [Error] in its chain,
+// 500 for any other, 200 for nil.
+func StatusOf(err error) int {
+	if err == nil {
+		return protocol.StatusOK
+	}
+	e, _ := forClient(err)
+	return e.Status
+}

@@ -21,6 +21,7 @@ type Handshake struct {
 	uri      string
 	addr     netip.Addr
 	language string
+	counted  bool // by addresses
 }
 
 // Header returns the headers that were kept, parsed anew at each call, so

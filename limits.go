@@ -7,8 +7,8 @@ import (
 	"github.com/finch-go/finch/internal/frame"
 )
 
-// Limits bound what one socket may cost. A zero field takes its default; none
-// can be switched off, only raised.
+// Limits bound what one socket may cost. A zero field takes its default. Only
+// the rates can be switched off, by a negative value.
 type Limits struct {
 	// MessageBytes is the largest message a client may send, after
 	// reassembly. Beyond it the socket is told finch.error 413 and closed
@@ -25,6 +25,33 @@ type Limits struct {
 	// JSONDepth is how deep a client's JSON may nest. Beyond it the message
 	// is answered 400 too_deep. Zero: 64.
 	JSONDepth int
+	// MessagesPerSecond and BytesPerSecond are how fast one client of a
+	// manager may send; five seconds' worth may come at once. What comes
+	// faster is answered 429 too_fast and not handled; a client that goes on
+	// is closed with 4429. Zero: 1,000 and 1 MiB. Negative: no limit. Raw
+	// sockets have none: they are read as fast as their handler is.
+	MessagesPerSecond int
+	BytesPerSecond    int
+	// SocketsPerAddress is how many sockets one IP address may hold; one more
+	// is answered 429. It is off behind proxies that are not in
+	// TrustedProxies, where all clients seem to have one address. Zero: no
+	// limit, because whole offices and carriers share an address.
+	SocketsPerAddress int
+	// Handshakes is how many upgrades may be under way at once, most of them
+	// waiting for Authenticate; one more is answered 503 with Retry-After.
+	// Zero: 1,000.
+	Handshakes int
+}
+
+func (l *Limits) messagesPerSecond() int { return orDefault(l.MessagesPerSecond, 1000) }
+func (l *Limits) bytesPerSecond() int    { return orDefault(l.BytesPerSecond, 1<<20) }
+func (l *Limits) handshakes() int        { return orDefault(l.Handshakes, 1000) }
+
+func orDefault(n, fallback int) int {
+	if n == 0 {
+		return fallback
+	}
+	return n
 }
 
 const defaultMessageBytes = 64 << 10

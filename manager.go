@@ -72,6 +72,9 @@ type SocketManager struct {
 	meter    conn.Meter
 	panics   atomic.Int64
 
+	underway  atomic.Int64 // upgrades now
+	addresses addresses
+
 	// alive is the context of OnDisconnect: it ends when Shutdown is over.
 	alive context.Context
 	end   context.CancelFunc

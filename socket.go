@@ -19,9 +19,7 @@ type Socket struct {
 	conn      *conn.Conn
 	member    *hub.Member
 	handshake *Handshake
-
-	// refusals is the executor's: how many finch.error it has sent unasked.
-	refusals allowance
+	speed     speed
 
 	mu sync.Mutex // guards everything below
 

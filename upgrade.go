@@ -49,6 +49,10 @@ func (m *SocketManager) Upgrade(w http.ResponseWriter, r *http.Request, opts ...
 	if e := m.gate.check(r); e != nil {
 		return m.refuse(w, e)
 	}
+	defer m.underway.Add(-1)
+	if m.underway.Add(1) > int64(m.limits.handshakes()) {
+		return m.refuse(w, &Error{http.StatusServiceUnavailable, "busy", "Too many clients are connecting at once; try again."})
+	}
 	id, err := m.identify(r, o)
 	if err == nil && !id.ExpiresAt.IsZero() && !id.ExpiresAt.After(time.Now()) {
 		err = &Error{http.StatusUnauthorized, "expired", "The token has expired."}
@@ -56,12 +60,17 @@ func (m *SocketManager) Upgrade(w http.ResponseWriter, r *http.Request, opts ...
 	if err != nil {
 		return m.refuseIdentity(w, r, err)
 	}
+	hs := newHandshake(r, m.gate.keep, m.gate.trusted)
+	if !m.addresses.enter(hs, r, m.gate.trusted, m.limits.SocketsPerAddress) {
+		return m.refuse(w, &Error{http.StatusTooManyRequests, "too_many_sockets", "Your address has too many connections already."})
+	}
 	h, err := hijack(w, r, subprotocol(r))
 	if err != nil {
+		m.addresses.exit(hs)
 		m.logger.Error("finch: upgrade failed", "error", err)
 		return m.refuse(w, &Error{http.StatusInternalServerError, "no_hijack", "The server cannot upgrade this connection; its log says why."})
 	}
-	m.welcome(h, newHandshake(r, m.gate.keep, m.gate.trusted), id)
+	m.welcome(h, hs, id)
 	return nil
 }
 
