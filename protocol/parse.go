@@ -1,9 +1,6 @@
 package protocol
 
-import (
-	"errors"
-	"unicode/utf8"
-)
+import "errors"
 
 // DefaultMaxDepth is how deep a message may nest arrays and objects, its own
 // braces counted, unless [ParseOptions] say otherwise.
@@ -73,54 +70,6 @@ type parser struct {
 	Envelope
 	seen          field
 	code, message string // of the first fault
-}
-
-// field is a set of known fields.
-type field uint16
-
-const (
-	fieldPath field = 1 << iota
-	fieldID
-	fieldReply
-	fieldStatus
-	fieldTimestamp
-	fieldData
-	fieldError
-	fieldRoom
-	fieldPosition
-	fieldFrom
-	fieldClient
-	fieldLanguage
-)
-
-func fieldOf(name string) field {
-	switch name {
-	case "path":
-		return fieldPath
-	case "id":
-		return fieldID
-	case "reply":
-		return fieldReply
-	case "status":
-		return fieldStatus
-	case "timestamp":
-		return fieldTimestamp
-	case "data":
-		return fieldData
-	case "error":
-		return fieldError
-	case "room":
-		return fieldRoom
-	case "position":
-		return fieldPosition
-	case "from":
-		return fieldFrom
-	case "client":
-		return fieldClient
-	case "language":
-		return fieldLanguage
-	}
-	return 0
 }
 
 func (p *parser) fault(code, message string) {
@@ -209,7 +158,7 @@ func (p *parser) fieldAt(name token) field {
 // twice forgets the field if it would say where the answer goes: which of the
 // two the sender meant is anyone's guess.
 func (p *parser) twice(f field) {
-	p.fault(RefusalBadEnvelope, "a field comes twice")
+	p.fault(RefusalBadEnvelope, f.String()+" comes twice")
 	switch f {
 	case fieldPath:
 		p.Path = ""
@@ -218,121 +167,6 @@ func (p *parser) twice(f field) {
 	case fieldReply:
 		p.Reply = ID{}
 	}
-}
-
-func (p *parser) set(f field, t token) {
-	raw := p.text[t.start:t.end:t.end]
-	switch f {
-	case fieldPath:
-		p.setPath(raw, t.escaped)
-	case fieldID:
-		p.setID(&p.ID, raw, t.escaped)
-	case fieldReply:
-		p.setID(&p.Reply, raw, t.escaped)
-	case fieldStatus:
-		n, ok := parseInt(raw)
-		if !ok || n < 100 || n > 999 {
-			p.fault(RefusalBadEnvelope, "status must be a whole number from 100 to 999")
-			return
-		}
-		p.Status = int(n)
-	case fieldTimestamp:
-		n, ok := parseInt(raw)
-		if !ok {
-			p.fault(RefusalBadEnvelope, "timestamp must be a whole number of milliseconds")
-		}
-		p.Timestamp = n
-	case fieldData:
-		p.Data = raw
-	case fieldError:
-		p.setError(t)
-	case fieldRoom:
-		p.setText(&p.Room, raw, t.escaped, "room must be a string")
-	case fieldPosition:
-		p.setText(&p.Position, raw, t.escaped, "position must be a string")
-	case fieldFrom:
-		p.setText(&p.From, raw, t.escaped, "from must be a string")
-	case fieldClient:
-		p.setText(&p.Client, raw, t.escaped, "client must be a string")
-	case fieldLanguage:
-		p.setText(&p.Language, raw, t.escaped, "language must be a string")
-	}
-}
-
-func (p *parser) setPath(raw []byte, escaped bool) {
-	if raw[0] != '"' {
-		p.fault(RefusalBadPath, "path must be a string")
-		return
-	}
-	if len(raw)-2 > MaxPathBytes*len(`\u0000`) {
-		p.fault(RefusalBadPath, errPathLong.Error())
-		return
-	}
-	path, exact := text(raw, escaped)
-	if !exact {
-		p.fault(RefusalBadPath, errPathText.Error())
-		return
-	}
-	if path == "" { // an answer may have none: whole decides
-		return
-	}
-	if err := CheckPath(path); err != nil {
-		p.fault(RefusalBadPath, err.Error())
-		return
-	}
-	p.Path = path
-}
-
-func (p *parser) setID(id *ID, raw []byte, escaped bool) {
-	v, ok := parseID(raw, escaped)
-	if !ok {
-		p.fault(RefusalBadID, "id and reply must be a string of at most 128 bytes or a 64-bit whole number")
-	}
-	*id = v
-}
-
-func (p *parser) setText(s *string, raw []byte, escaped bool, fault string) {
-	if raw[0] != '"' {
-		p.fault(RefusalBadEnvelope, fault)
-		return
-	}
-	*s, _ = text(raw, escaped)
-}
-
-// setError reads the error's own members out of a value that is valid JSON.
-func (p *parser) setError(t token) {
-	const fault = "error must be an object whose code and message are strings"
-	if p.text[t.start] != '{' {
-		p.fault(RefusalBadEnvelope, fault)
-		return
-	}
-	e := new(Error)
-	var code, message bool
-	s := scanner{text: p.text[:t.end], pos: t.start + 1}
-	for s.space(); s.peek() != '}'; s.space() {
-		if s.peek() == ',' {
-			s.pos++
-			s.space()
-		}
-		name, _ := s.value()
-		s.colon()
-		value, _ := s.value()
-		key, _ := text(s.text[name.start:name.end], name.escaped)
-		seen, to := &code, &e.Code
-		switch key {
-		case "code":
-		case "message":
-			seen, to = &message, &e.Message
-		default:
-			continue
-		}
-		if *seen {
-			p.fault(RefusalBadEnvelope, "a field comes twice")
-		}
-		*seen = true
-		p.setText(to, s.text[value.start:value.end], value.escaped, fault)
-	}
-	p.Error = e
 }
 
 // whole checks what no field can tell alone.
@@ -347,15 +181,4 @@ func (p *parser) whole() {
 	case p.Path == "":
 		p.fault(RefusalBadPath, errPathEmpty.Error())
 	}
-}
-
-// text decodes a valid JSON string with its quotes. exact is false if it is no
-// Unicode text and had to be mended.
-func text(raw []byte, escaped bool) (s string, exact bool) {
-	inner := raw[1 : len(raw)-1]
-	if !escaped && utf8.Valid(inner) {
-		return string(inner), true
-	}
-	b, exact := unescape(make([]byte, 0, len(inner)), inner)
-	return string(b), exact
 }
