@@ -125,3 +125,115 @@ func TestBadEnvelopeIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestDepthIsCountedWithTheEnvelope(t *testing.T) {
+	for _, c := range []struct {
+		max, arrays int
+		ok          bool
+	}{
+		{0, 63, true}, {0, 64, false}, {-1, 63, true}, {-1, 64, false},
+		{1, 0, true}, {1, 1, false}, {65, 64, true}, {65, 65, false}, {128, 127, true}, {129, 129, false},
+		{10000, 9999, true}, {10000, 10000, false}, {1 << 40, 9999, true}, {1 << 40, 10000, false},
+	} {
+		data := deep(c.arrays)
+		if c.arrays == 0 {
+			data = "1"
+		}
+		for _, text := range []string{`{"path":"a","data":` + data + `}`, `{"x":` + data + `,"path":"a","data":[]}`} {
+			if c.max == 1 && strings.Contains(text, "[]}") {
+				continue
+			}
+			_, err := protocol.Parse([]byte(text), protocol.ParseOptions{MaxDepth: c.max})
+			if c.ok && err != nil || !c.ok && codeOf(t, err) != "too_deep" {
+				t.Errorf("%d arrays within %d: %v", c.arrays, c.max, err)
+			}
+		}
+	}
+}
+
+func TestRefusalNamesIDAndPathWhereverTheyStand(t *testing.T) {
+	for _, text := range []string{
+		`{"status":"x","path":"a","id":7}`, `{"id":7,"status":"x","path":"a"}`, `{"id":7,"path":"a","status":"x"}`,
+		`{"data":` + deep(70) + `,"path":"a","id":7}`,
+	} {
+		_, err := protocol.Parse([]byte(text), protocol.ParseOptions{})
+		var bad *protocol.ParseError
+		if !errors.As(err, &bad) || bad.ID != protocol.IntID(7) || bad.Path != "a" {
+			t.Errorf("%.40s: got %+v", text, bad)
+		}
+	}
+}
+
+func TestFirstFaultCounts(t *testing.T) {
+	_, err := protocol.Parse([]byte(`{"path":1,"id":{},"status":"x"}`), protocol.ParseOptions{})
+	if codeOf(t, err) != "bad_path" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDataAliasesOnlyItsOwnBytes(t *testing.T) {
+	text := []byte(`{"path":"a","data":[1],"id":2}`)
+	e, err := protocol.Parse(text, protocol.ParseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if &e.Data[0] != &text[len(`{"path":"a","data":`)] {
+		t.Error("data was copied")
+	}
+	_ = append(e.Data, "????"...)
+	if want := `{"path":"a","data":[1],"id":2}`; string(text) != want {
+		t.Errorf("appending to data wrote into the text: %s", text)
+	}
+}
+
+func TestStringsDoNotAliasTheText(t *testing.T) {
+	text := []byte(`{"path":"aaaa","id":"bbbb","from":"cccc"}`)
+	e, err := protocol.Parse(text, protocol.ParseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range text {
+		text[i] = '?'
+	}
+	if e.Path != "aaaa" || e.ID != protocol.StringID("bbbb") || e.From != "cccc" {
+		t.Errorf("got %+v", e)
+	}
+}
+
+func TestReadingAllocatesOnlyStrings(t *testing.T) {
+	for _, c := range []struct {
+		text   string
+		allocs float64
+	}{
+		{`{"path":"a"}`, 1},
+		{`{"path":"chat.say","id":17,"data":{"text":"سلام","list":[1,{"a":null}]}}`, 2},
+		{`{"path":"a","data":` + deep(63) + `}`, 1},
+		{"سلام سرور!", 0},
+	} {
+		text := []byte(c.text)
+		if n := testing.AllocsPerRun(100, func() { _, _ = protocol.Parse(text, protocol.ParseOptions{}) }); n > c.allocs {
+			t.Errorf("%.40s: %v allocations, want %v", c.text, n, c.allocs)
+		}
+	}
+}
+
+func TestStringsEndWhereverTheyEnd(t *testing.T) {
+	// The scanner takes eight bytes at a time: each special byte at each place.
+	for n := range 40 {
+		fill := strings.Repeat("a", n)
+		for _, c := range []struct{ middle, want string }{
+			{"", ""}, {`\"`, `"`}, {`\\`, `\`}, {`\u00e9`, "é"}, {"é", "é"}, {"\x7f", "\x7f"}, {"!#[]", "!#[]"}, {"\xa0\xdc\xa2", "\ufffd\u0722"},
+		} {
+			e, err := protocol.Parse([]byte(`{"path":"a","from":"`+fill+c.middle+fill+`"}`), protocol.ParseOptions{})
+			if err != nil || e.From != fill+c.want+fill {
+				t.Errorf("%d and %q: got %q, %v", n, c.middle, e.From, err)
+			}
+		}
+		for control := range byte(' ') {
+			text := `{"path":"a","from":"` + fill + string(rune(control)) + fill + `"}`
+			if _, err := protocol.Parse([]byte(text), protocol.ParseOptions{}); !errors.Is(err, protocol.ErrNotEnvelope) {
+				t.Errorf("%q: got %v", text, err)
+			}
+		}
+	}
+}
