@@ -69,7 +69,7 @@ var closeCodes = []CloseCode{
 	{CloseUnsupportedData, "unsupported data", "This address does not take this kind of message.", ActionStop},
 	{CloseAbnormal, "abnormal", "The connection broke without a close frame; this code never travels.", ActionRetry},
 	{CloseInvalidData, "invalid data", "A text message was not UTF-8.", ActionStop},
-	{ClosePolicy, "policy", "The server refuses this client for a reason that it does not tell.", ActionStop},
+	{ClosePolicy, "policy", "The app refuses this client; the reason of the close says why.", ActionStop},
 	{CloseTooBig, "too big", "A message was larger than the limit; do not send it again.", ActionRetry},
 	{CloseInternal, "internal error", "The server failed while it handled this socket.", ActionRetry},
 	{CloseDrain, "drain", "This node is being replaced; another one takes over.", ActionRetryAtDelay},

@@ -222,7 +222,7 @@ func TestStringsEndWhereverTheyEnd(t *testing.T) {
 	for n := range 40 {
 		fill := strings.Repeat("a", n)
 		for _, c := range []struct{ middle, want string }{
-			{"", ""}, {`\"`, `"`}, {`\\`, `\`}, {`\u00e9`, "é"}, {"é", "é"}, {"\x7f", "\x7f"}, {"!#[]", "!#[]"}, {"\xa0\xdc\xa2", "\ufffd\u0722"},
+			{"", ""}, {`\"`, `"`}, {`\\`, `\`}, {`\u00e9`, "é"}, {`\u00E9\u06CC\uD83D\uDE00`, "éی😀"}, {"é", "é"}, {"\x7f", "\x7f"}, {"!#[]", "!#[]"}, {"\xa0\xdc\xa2", "\ufffd\u0722"},
 		} {
 			e, err := protocol.Parse([]byte(`{"path":"a","from":"`+fill+c.middle+fill+`"}`), protocol.ParseOptions{})
 			if err != nil || e.From != fill+c.want+fill {

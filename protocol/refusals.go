@@ -11,12 +11,12 @@ const (
 	RefusalBadID           = "bad_id"
 	RefusalBadBinary       = "bad_binary"
 	RefusalTooDeep         = "too_deep"
+	RefusalBadData         = "bad_data"
 	RefusalForbidden       = "forbidden"
 	RefusalReservedPath    = "reserved_path"
 	RefusalRoomNotDeclared = "room_not_declared"
 	RefusalUnknownPath     = "unknown_path"
 	RefusalTooLarge        = "too_large"
-	RefusalBadData         = "bad_data"
 	RefusalTooFast         = "too_fast"
 	RefusalInternal        = "internal"
 	RefusalTimeout         = "timeout"
@@ -36,12 +36,12 @@ var refusals = []Refusal{
 	{RefusalBadID, StatusBadRequest, "The id is not a string of at most 128 bytes or a 64-bit whole number."},
 	{RefusalBadBinary, StatusBadRequest, "The binary message is too short, or does not begin with an envelope."},
 	{RefusalTooDeep, StatusBadRequest, "Arrays and objects nest deeper than the limit."},
+	{RefusalBadData, StatusBadRequest, "The data is not what this path takes: another shape, or bytes for JSON."},
 	{RefusalForbidden, StatusForbidden, "This user may not do this."},
 	{RefusalReservedPath, StatusForbidden, "The path begins with finch. and is not one that clients may send."},
 	{RefusalRoomNotDeclared, StatusForbidden, "The server declares no such room for clients."},
 	{RefusalUnknownPath, StatusNotFound, "Nothing on the server handles this path."},
 	{RefusalTooLarge, StatusTooLarge, "The message is larger than the limit; the socket is closed with 1009 after this."},
-	{RefusalBadData, StatusUnprocessable, "The data is valid JSON but not what this path takes."},
 	{RefusalTooFast, StatusTooManyRequests, "More messages or bytes a second than the limit; this one was dropped."},
 	{RefusalInternal, StatusInternalServerError, "The server failed; it knows why, the client is not told."},
 	{RefusalTimeout, StatusTimeout, "The answer did not come in time."},

@@ -30,14 +30,14 @@ type Status struct {
 
 var statuses = []Status{
 	{StatusOK, "Done, or simply a message."},
-	{StatusBadRequest, "The message or the handshake is malformed."},
+	{StatusBadRequest, "The message, its data or the handshake is malformed."},
 	{StatusUnauthorized, "Nobody is signed in, or the token is no longer good."},
 	{StatusForbidden, "This user may not do this."},
 	{StatusNotFound, "Nothing has this path or this name."},
-	{StatusRequestTimeout, "The handshake was not finished in time."},
+	{StatusRequestTimeout, "The request was not finished in time."},
 	{StatusConflict, "It contradicts what was done before."},
 	{StatusTooLarge, "The message is larger than the limit."},
-	{StatusUnprocessable, "The data is valid JSON but not what this path takes."},
+	{StatusUnprocessable, "The data was understood but makes no sense: a name that is too long, say."},
 	{StatusUpgradeRequired, "This address speaks WebSocket only (HTTP answer)."},
 	{StatusTooManyRequests, "Too many messages, or too many connections."},
 	{StatusInternalServerError, "The server failed; it knows why, the client is not told."},

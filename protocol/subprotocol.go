@@ -25,14 +25,14 @@ func EncodeToken(token string) string {
 
 // DecodeToken returns the token that a subprotocol carries. ok is false for a
 // subprotocol that carries none: another prefix, nothing after it, or no
-// base64url without padding (RFC 4648 section 5).
+// base64url (RFC 4648 section 5). Padding is forgiven.
 func DecodeToken(subprotocol string) (token string, ok bool) {
 	encoded, found := strings.CutPrefix(subprotocol, SubprotocolTokenPrefix)
-	if !found || encoded == "" || strings.ContainsAny(encoded, "\r\n") {
+	if !found || strings.ContainsAny(encoded, "\r\n") {
 		return "", false
 	}
-	b, err := tokenEncoding.DecodeString(encoded)
-	if err != nil {
+	b, err := tokenEncoding.DecodeString(strings.TrimRight(encoded, "="))
+	if err != nil || len(b) == 0 {
 		return "", false
 	}
 	return string(b), true
