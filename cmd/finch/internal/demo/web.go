@@ -1,0 +1,102 @@
+package demo
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/finch-go/finch"
+)
+
+//go:embed web
+var web embed.FS
+
+// asset is an embedded file as it is served.
+type asset struct {
+	name, kind, etag string
+	body             []byte
+}
+
+// kinds are the assets' media types. The operating system's own table is not
+// asked: it differs from machine to machine.
+var kinds = map[string]string{
+	".css":   "text/css; charset=utf-8",
+	".html":  "text/html; charset=utf-8",
+	".js":    "text/javascript; charset=utf-8",
+	".svg":   "image/svg+xml",
+	".txt":   "text/plain; charset=utf-8",
+	".woff2": "font/woff2",
+}
+
+// pagePolicy lets the page use what this server gives, and nothing else: no
+// inline script, no other host, no frame around it. 'self' includes the
+// WebSocket of the same host.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+
+// pageRoutes serve the page and what it needs.
+func pageRoutes() []finch.Route {
+	assets, err := readAssets()
+	if err != nil {
+		panic(fmt.Sprintf("demo: the embedded page is not readable: %v", err)) // the build is broken
+	}
+	return []finch.Route{
+		{Key: "page", Path: "/", Index: func(rq *finch.Request) error {
+			assets["index.html"].ServeHTTP(rq.Writer, rq.Request)
+			return nil
+		}},
+		{Key: "assets", Path: "/assets/{file...}", Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			a, ok := assets[r.PathValue("file")]
+			if !ok {
+				http.NotFound(w, r)
+				return
+			}
+			a.ServeHTTP(w, r)
+		})},
+	}
+}
+
+func readAssets() (map[string]*asset, error) {
+	assets := make(map[string]*asset)
+	err := fs.WalkDir(web, "web", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := web.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		kind, ok := kinds[path.Ext(name)]
+		if !ok {
+			return fmt.Errorf("%s has no media type in kinds", name)
+		}
+		sum := sha256.Sum256(body)
+		assets[strings.TrimPrefix(name, "web/")] = &asset{
+			name: path.Base(name), kind: kind, body: body,
+			etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
+		}
+		return nil
+	})
+	return assets, err
+}
+
+// ServeHTTP serves the asset. Browsers ask each time and are told 304 while
+// the program is the same, so a new build is never seen through an old cache.
+func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", a.kind)
+	h.Set("ETag", a.etag)
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", pagePolicy)
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(a.body))
+}
