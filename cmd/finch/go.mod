@@ -2,6 +2,14 @@ module github.com/finch-go/finch/cmd/finch
 
 go 1.26
 
-require github.com/finch-go/finch v0.0.0
+require (
+	github.com/finch-go/finch v0.0.0
+	github.com/spf13/cobra v1.10.2
+)
+
+require (
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/spf13/pflag v1.0.9 // indirect
+)
 
 replace github.com/finch-go/finch => ../..
