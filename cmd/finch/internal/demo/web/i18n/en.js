@@ -13,6 +13,9 @@ export default {
   'state.open': 'Connected',
   'state.waiting': 'Reconnecting in {seconds} s',
   'state.refused': 'Refused ({code})',
+  'said.open': 'Connected.',
+  'said.waiting': 'The connection is lost. The page is reconnecting.',
+  'said.refused': 'The server refused the connection.',
   'state.now': 'Retry now',
 
   'user.demoOnly': 'demo only',

@@ -13,6 +13,9 @@ export default {
   'state.open': 'متصل',
   'state.waiting': 'اتصال دوباره تا {seconds} ثانیه',
   'state.refused': 'پذیرفته نشد ({code})',
+  'said.open': 'اتصال برقرار است.',
+  'said.waiting': 'اتصال قطع شد و صفحه دارد دوباره وصل می‌شود.',
+  'said.refused': 'سرور اتصال را نپذیرفت.',
   'state.now': 'همین حالا',
 
   'user.demoOnly': 'فقط برای نمایش',
@@ -51,7 +54,7 @@ export default {
   'chat.leave': 'خروج',
   'chat.rooms': 'اتاق‌های پیشنهادی',
   'chat.nowhere': 'هنوز در هیچ اتاقی نیستید.',
-  'chat.here': 'اتاق {room} · {count} نفر این‌جا هستند',
+  'chat.here': 'اتاق {room} · {count} نفر',
   'chat.members': 'حاضران اتاق',
   'chat.more': '+{count}',
   'chat.log': 'پیام‌های گفت‌وگو',

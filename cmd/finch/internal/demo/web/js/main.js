@@ -33,6 +33,7 @@ function startLanguage() {
 function startState(connection) {
   const pill = byTest('state');
   const text = $('.state-text', pill);
+  const said = $('#state-said');
   const now = $('#retry-now');
   let ticking = 0;
   let shown = '';
@@ -40,8 +41,11 @@ function startState(connection) {
     const state = connection.state;
     const seconds = Math.max(1, Math.ceil((state.until - Date.now()) / 1000));
     const line = `${state.name} ${seconds} ${state.code}`;
-    if (line === shown) return; // a screen reader should not hear the same twice
+    if (line === shown) return;
     shown = line;
+    // The seconds are for the eyes: read aloud they would never end, and every
+    // attempt is news only to those who watch.
+    if (state.name !== 'connecting') say(said, `said.${state.name}`);
     pill.dataset.state = state.name;
     say(text, `state.${state.name}`, state.name === 'waiting' ? { seconds } : { code: state.code ?? 0 });
     now.hidden = state.name !== 'waiting' && state.name !== 'refused';
