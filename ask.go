@@ -3,6 +3,7 @@ package finch
 import (
 	"bytes"
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/finch-go/finch/internal/frame"
@@ -121,5 +122,11 @@ func (s *Socket) settleEarly(op frame.Opcode, payload []byte) bool {
 		return false
 	}
 	e, binary, err := s.parse(op, payload)
+	var bad *protocol.ParseError
+	if errors.As(err, &bad) && !bad.Reply.IsZero() {
+		e.Reply, e.Status = bad.Reply, bad.Status
+		e.Error = &protocol.Error{Code: bad.Code, Message: "the client's answer is broken: " + bad.Message}
+		err = nil
+	}
 	return err == nil && s.asks.settle(&e, binary)
 }

@@ -21,6 +21,8 @@ func (s *Socket) framework(msg *Message) bool {
 		msg.Reply(nil)
 	case protocol.PathAuth:
 		s.handled(msg.Path, msg, s.manager.event.OnError, s.renew(msg))
+	case protocol.PathError, protocol.PathLagged, protocol.PathReset, protocol.PathPosition, protocol.PathLeft, protocol.PathDrain:
+		s.refuse(msg.Path, msg.id, &Error{protocol.StatusForbidden, protocol.RefusalReservedPath, "only the server sends this path"})
 	default:
 		s.refuse(msg.Path, msg.id, &Error{protocol.StatusNotFound, protocol.RefusalUnknownPath, "the server does not know this path"})
 	}

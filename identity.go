@@ -2,7 +2,6 @@ package finch
 
 import (
 	"context"
-	"encoding/base64"
 	"net/http"
 	"strings"
 	"time"
@@ -42,12 +41,8 @@ func Token(r *http.Request) string {
 		return strings.TrimSpace(h[len(bearer):])
 	}
 	for _, p := range headerList(r.Header, "Sec-Websocket-Protocol") {
-		if enc, ok := strings.CutPrefix(p, protocol.SubprotocolTokenPrefix); ok {
-			token, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(enc, "="))
-			if err != nil {
-				return ""
-			}
-			return string(token)
+		if token, ok := protocol.DecodeToken(p); ok {
+			return token
 		}
 	}
 	return ""

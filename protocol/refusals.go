@@ -38,7 +38,7 @@ var refusals = []Refusal{
 	{RefusalTooDeep, StatusBadRequest, "Arrays and objects nest deeper than the limit."},
 	{RefusalBadData, StatusBadRequest, "The data is not what this path takes: another shape, or bytes for JSON."},
 	{RefusalForbidden, StatusForbidden, "This user may not do this."},
-	{RefusalReservedPath, StatusForbidden, "The path begins with finch. and is not one that clients may send."},
+	{RefusalReservedPath, StatusForbidden, "The path is one that only the server sends."},
 	{RefusalRoomNotDeclared, StatusForbidden, "The server declares no such room for clients."},
 	{RefusalUnknownPath, StatusNotFound, "Nothing on the server handles this path."},
 	{RefusalTooLarge, StatusTooLarge, "The message is larger than the limit; the socket is closed with 1009 after this."},
