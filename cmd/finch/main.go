@@ -22,7 +22,6 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "finch",
 		Short: "Realtime for Go: echo, chat, live notifications and counts over WebSocket",
-		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 		// An error is one sentence that says what to do; the usage of every
 		// flag behind it would hide that.
