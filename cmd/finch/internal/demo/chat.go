@@ -196,8 +196,12 @@ func (c *chat) stand(s *finch.Socket, room string) {
 func (c *chat) changed(room string, r *chatRoom) {
 	r.change.soon(func() {
 		c.mu.Lock()
+		stale := c.rooms[room] != r // everybody left meanwhile
 		members := r.members(room)
 		c.mu.Unlock()
+		if stale {
+			return
+		}
 		c.sockets.Room(inRoom(room)).Send("chat.members", members)
 	})
 }
