@@ -118,7 +118,7 @@ class Chat {
     if (room !== this.#joined?.room) return;
     this.#stopsTyping(name);
     const mine = from === this.#id;
-    append(this.log, el('li', { class: mine ? 'line mine' : 'line' },
+    append(this.log, el('div', { class: mine ? 'line mine' : 'line' },
       avatar(name),
       el('div', { class: 'line-body' },
         el('p', { class: 'line-head' }, el('bdi', { class: 'line-name' }, name), when(at)),
@@ -174,7 +174,7 @@ class Chat {
   }
 
   #note(key, values) {
-    append(this.log, el('li', { class: 'note' }, say(el('span'), key, values)), KEEP);
+    append(this.log, el('div', { class: 'note' }, say(el('span'), key, values)), KEEP);
   }
 
   #show() {

@@ -82,11 +82,11 @@ class EchoPane {
   }
 
   #line(kind, text, extra) {
-    append(this.#log, el('li', { class: kind }, el('span', { class: 'echo-text', dir: 'auto' }, text), extra ?? when(Date.now())), KEEP);
+    append(this.#log, el('div', { class: kind }, el('span', { class: 'echo-text', dir: 'auto' }, text), extra ?? when(Date.now())), KEEP);
   }
 
   #problem() {
-    this.#log.append(say(el('li', { class: 'problem' }), 'echo.lost'));
+    this.#log.append(say(el('div', { class: 'problem' }), 'echo.lost'));
     trim(this.#log, KEEP);
   }
 }

@@ -28,7 +28,11 @@ export function startSource() {
   const files = $('#drawer-files');
 
   const open = (name) => {
-    for (const chip of files.children) chip.setAttribute('aria-pressed', String(chip.dataset.file === name));
+    for (const chip of files.children) {
+      const pressed = chip.dataset.file === name;
+      chip.setAttribute('aria-pressed', String(pressed));
+      if (pressed) chip.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    }
     code.scrollTo(0, 0);
     show(code, name);
   };
