@@ -19,7 +19,7 @@ help:
 
 ## test: everything that must hold before a change is merged
 .PHONY: test
-test: need fmt-check vet lint unit cross
+test: need fmt-check mod vet lint unit cross e2e
 	@echo; echo 'All is well.'
 
 ## need: install what the tests need, or say what is missing and the command that installs it
@@ -64,6 +64,17 @@ unit: bin/gotest
 	@mkdir -p .out
 	@bin/gotest -log .out/unit.log -race $(PACKAGES)
 	@GOWORK=off go test -C tools ./...
+
+## e2e: the demo with Chromium, Node's ws, Python's websockets and coder/websocket
+.PHONY: e2e
+e2e: e2e/node_modules/.package-lock.json
+	@echo '== e2e (logs and screenshots: .out)'
+	@go run ./e2e
+
+e2e/node_modules/.package-lock.json: e2e/package.json e2e/package-lock.json
+	@echo '== npm ci'
+	@npm --prefix e2e ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 ## cross: the code and its tests compile for macOS and Windows too
 .PHONY: cross

@@ -1,0 +1,216 @@
+// What a person does with the demo's page, in Chromium.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { launch, Person } from './chromium.mjs';
+import { base, until, wsBase } from './demo.mjs';
+
+let browser;
+before(async () => { browser = await launch(); });
+after(() => browser.close());
+
+const open = async (path, options) => (await Person.open(browser, path, options)).connected();
+
+// count is a number of the page as plain digits, in whichever language it shows.
+const count = async (person, id) => Number(await person.byTest(id).getAttribute('data-number'));
+
+const countIs = (person, id, want) => until(`${id} is ${want}`, async () => (await count(person, id)) === want);
+
+async function join(person, name, room) {
+  await person.byTest('chat-name').fill(name);
+  await person.byTest('chat-room').fill(room);
+  await person.byTest('chat-join').click();
+  await person.sees('chat-members', name);
+}
+
+async function say(person, text) {
+  await person.byTest('chat-input').fill(text);
+  await person.byTest('chat-send').click();
+}
+
+test('the snippet of the guide, pasted into the browser, gets its echo', async () => {
+  const person = await open('/');
+  const answer = await person.page.evaluate((url) => new Promise((resolve, reject) => {
+    const socket = new WebSocket(url);
+    socket.onmessage = (event) => {
+      console.log('دریافت شد:', event.data);
+      if (!event.data.startsWith('{')) resolve(event.data);
+    };
+    socket.onopen = () => socket.send('سلام سرور!');
+    socket.onerror = () => reject(new Error('the socket failed'));
+  }), `${wsBase}/ws`);
+  assert.equal(answer, 'اکو: سلام سرور!');
+  await person.leave();
+});
+
+test('both echoes of the page answer in Persian', async () => {
+  const person = await open('/');
+  for (const [input, send, log] of [['echo-input', 'echo-send', 'echo-log'], ['rawecho-input', 'rawecho-send', 'rawecho-log']]) {
+    await person.byTest(input).fill('سلام دنیا، خوبی؟');
+    await person.byTest(send).click();
+    await person.sees(log, 'اکو: سلام دنیا، خوبی؟');
+  }
+  await person.leave();
+});
+
+test('two tabs chat, and another room hears nothing', async () => {
+  const [ann, bob, eve] = await Promise.all([open('/'), open('/'), open('/')]);
+  await join(ann, 'Ann', 'garden');
+  await join(bob, 'باران', 'garden');
+  await join(eve, 'Eve', 'cellar');
+  await ann.sees('chat-members', 'باران');
+  await bob.sees('chat-members', 'Ann');
+
+  await say(ann, 'hello from Ann');
+  await bob.sees('chat-log', 'hello from Ann');
+  await say(bob, 'سلام آن!');
+  await ann.sees('chat-log', 'سلام آن!');
+  await say(eve, 'is anybody here?');
+  await eve.sees('chat-log', 'is anybody here?');
+
+  // Eve's line came back to her after the others', so what she should not hear would be here by now.
+  assert.equal(await eve.byTest('chat-log').getByText('hello from Ann').count(), 0);
+  assert.equal(await ann.byTest('chat-log').getByText('is anybody here?').count(), 0);
+
+  await bob.leave();
+  await until('Bob is gone from the list', async () => (await ann.byTest('chat-members').getByText('باران').count()) === 0);
+  await ann.leave();
+  await eve.leave();
+});
+
+test('a notification reaches both devices of one user and nobody else', async () => {
+  const phone = await open('/?user=sara');
+  const laptop = await open('/?user=sara');
+  const reza = await open('/?user=reza');
+  const shop = await open('/');
+  await phone.sees('user-badge', 'sara');
+
+  await shop.byTest('notify-text').fill('your parcel is here');
+  await shop.byTest('notify-user-id').fill('sara');
+  await shop.byTest('notify-user').click();
+  for (const device of [phone, laptop]) await device.sees('notify-list', 'your parcel is here');
+
+  // What one socket sends to everyone afterwards arrives afterwards: a proof without waiting.
+  await shop.byTest('notify-text').fill('closing at six');
+  await shop.byTest('notify-all').click();
+  for (const person of [phone, laptop, reza, shop]) await person.sees('notify-list', 'closing at six');
+  for (const person of [reza, shop]) {
+    assert.equal(await person.byTest('notify-list').getByText('your parcel is here').count(), 0);
+  }
+  for (const person of [phone, laptop, reza, shop]) await person.leave();
+});
+
+test('the counts of clients and users go up and down', async () => {
+  const watcher = await open('/');
+  const clients = await count(watcher, 'clients-count');
+  const users = await count(watcher, 'users-count');
+
+  const phone = await open('/?user=leila');
+  await countIs(watcher, 'clients-count', clients + 1);
+  await countIs(watcher, 'users-count', users + 1);
+  const laptop = await open('/?user=leila');
+  await countIs(watcher, 'clients-count', clients + 2);
+  assert.equal(await count(watcher, 'users-count'), users + 1, 'a second device is not a second user');
+
+  await phone.leave();
+  await countIs(watcher, 'clients-count', clients + 1);
+  await laptop.leave();
+  await countIs(watcher, 'clients-count', clients);
+  await countIs(watcher, 'users-count', users);
+  await watcher.leave();
+});
+
+test('the language switches to Persian, from right to left, and back', async () => {
+  const person = await open('/');
+  const root = () => person.page.evaluate(() => [document.documentElement.lang, document.documentElement.dir]);
+  assert.deepEqual(await root(), ['en', 'ltr']);
+
+  await person.byTest('lang-switch').click();
+  assert.deepEqual(await root(), ['fa', 'rtl']);
+  assert.match(await person.byTest('clients-count').textContent(), /^[۰-۹٬]+$/, 'Persian digits');
+  const shown = await person.page.locator('body').innerText();
+  assert.ok(!/[يك]/.test(shown), 'an Arabic letter in the Persian page');
+  assert.equal(await person.byTest('console-log').evaluate((log) => getComputedStyle(log).direction), 'ltr', 'frames read from left to right');
+
+  await person.page.reload();
+  await person.connected();
+  assert.deepEqual(await root(), ['fa', 'rtl'], 'the choice is kept');
+
+  await person.byTest('lang-switch').click();
+  assert.deepEqual(await root(), ['en', 'ltr']);
+  await person.leave();
+
+  const asked = await open('/?lang=fa');
+  assert.equal(await asked.page.evaluate(() => document.documentElement.dir), 'rtl');
+  await asked.leave();
+});
+
+test('the console shows the frames and sends what is typed', async () => {
+  const person = await open('/');
+  await person.byTest('console-input').fill('{"path":"nowhere","id":"q1"}');
+  await person.byTest('console-send').click();
+  await person.sees('console-log', '404');
+  await person.byTest('console-input').fill('no envelope');
+  await person.byTest('console-send').click();
+  await person.sees('console-log', 'اکو: no envelope');
+  await person.leave();
+});
+
+test('a page that was closed by the server comes back by itself', async () => {
+  const person = await open('/');
+  const first = await person.byTest('client-id').textContent();
+  await person.byTest('console-input').fill('{"path":"close"}');
+  await person.byTest('console-send').click();
+  await until('another socket', async () => {
+    const now = await person.byTest('client-id').textContent();
+    return /\w{4,}/.test(now) && now !== first;
+  });
+  await person.connected();
+  await person.leave();
+});
+
+test('each panel shows the Go source that runs it', async () => {
+  const person = await open('/');
+  for (const panel of ['echo', 'chat', 'notify', 'counts']) {
+    await person.byTest(`source-${panel}`).click();
+    await person.byTest('source-view').getByText('package demo').waitFor();
+    await person.page.keyboard.press('Escape');
+    await person.byTest('source-view').waitFor({ state: 'hidden' });
+  }
+  await person.leave();
+});
+
+test('the page is whole on a desk and on a phone, light and dark, in both languages', async () => {
+  const desk = { width: 1280, height: 900 };
+  const phone = { width: 360, height: 740 };
+  const looks = [
+    ['desk-en-light', desk, 'en', 'light'], ['desk-fa-dark', desk, 'fa', 'dark'],
+    ['phone-en-dark', phone, 'en', 'dark'], ['phone-fa-light', phone, 'fa', 'light'],
+  ];
+  for (const [name, viewport, lang, colorScheme] of looks) {
+    const person = await open(`/?lang=${lang}&user=sara`, { viewport, colorScheme });
+    await join(person, 'سارا', 'lobby');
+    await say(person, 'سلام! This is a line long enough to wrap on a phone, with https://example.com/a/rather/long/address/that-does-not-break in it.');
+    await person.sees('chat-log', 'long enough');
+    await person.byTest('notify-all').click();
+    await person.page.locator('[data-testid=notify-list] > *').first().waitFor();
+    const wide = await person.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    await person.screenshot(name);
+    assert.equal(wide, 0, `${name}: the page scrolls sideways by ${wide} pixels`);
+    await person.leave();
+  }
+});
+
+test('the page needs nothing from elsewhere', async () => {
+  const asked = [];
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  page.on('request', (request) => asked.push(request.url()));
+  const answer = await page.goto(base);
+  await page.locator('[data-testid=state][data-state=open]').waitFor();
+  assert.deepEqual(asked.filter((url) => !url.startsWith(base) && !url.startsWith('data:')), []);
+  const policy = answer.headers()['content-security-policy'] ?? '';
+  assert.match(policy, /default-src|script-src/);
+  assert.ok(!policy.includes('unsafe-inline'), policy);
+  await context.close();
+});
