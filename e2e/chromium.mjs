@@ -50,6 +50,7 @@ export class Person {
 
   async screenshot(name) {
     mkdirSync(screenshots, { recursive: true });
+    await this.page.evaluate(() => scrollTo(0, 0)); // or a bar that sticks to the top is drawn in the middle
     await this.page.screenshot({ path: `${screenshots}${name}.png`, fullPage: true });
   }
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import unittest
 
@@ -9,6 +10,8 @@ import websockets
 
 BASE = os.environ["FINCH_URL"].replace("http", "ws", 1)
 WITHIN = 10  # seconds
+
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # unittest has asyncio report each slow step
 
 
 async def envelope(socket, path):
