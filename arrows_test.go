@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -147,6 +148,40 @@ func walkGoFiles(house fs.FS, visit func(file string, inRoot bool) error) error 
 		}
 		return visit(name, !nested[path.Dir(name)])
 	})
+}
+
+// TestContributingShowsTheArrows compares the table of CONTRIBUTING.md, rows of
+// the form | `folder` | what it is | `may`, `import` |, with mayImport.
+func TestContributingShowsTheArrows(t *testing.T) {
+	page, err := os.ReadFile("CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile("`([^`]+)`")
+	shown := map[string][]string{}
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 || !names.MatchString(cells[1]) {
+			continue
+		}
+		allowed := []string{}
+		for _, name := range names.FindAllStringSubmatch(cells[3], -1) {
+			allowed = append(allowed, name[1])
+		}
+		slices.Sort(allowed)
+		shown[names.FindStringSubmatch(cells[1])[1]] = allowed
+	}
+	for pkg, allowed := range mayImport {
+		pkg = strings.TrimSuffix(pkg, "/...")
+		got, ok := shown[pkg]
+		if want := slices.Sorted(slices.Values(allowed)); !ok || !slices.Equal(got, want) {
+			t.Errorf("the table in CONTRIBUTING.md says of %s %q, mayImport says %q", pkg, got, want)
+		}
+		delete(shown, pkg)
+	}
+	for pkg := range shown {
+		t.Errorf("the table in CONTRIBUTING.md has a row for %s, mayImport has none", pkg)
+	}
 }
 
 func TestArrowsThatAreBrokenAreFound(t *testing.T) {
