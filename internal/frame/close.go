@@ -87,7 +87,7 @@ func ParseClose(payload []byte) (code int, reason string, err error) {
 	if !ValidCloseCode(code) {
 		return 0, "", errCloseCode
 	}
-	if !utf8.Valid(payload[2:]) {
+	if !validText(payload[2:]) {
 		return 0, "", errCloseReason
 	}
 	return code, string(payload[2:]), nil

@@ -2,7 +2,6 @@ package frame
 
 import (
 	"math"
-	"unicode/utf8"
 	"unsafe"
 )
 
@@ -121,7 +120,7 @@ func (p *Parser) Next(c *Config, b []byte) (ev Event, n int, err error) {
 	ev.Payload = payload
 	switch ev.Opcode {
 	case Text:
-		if ev.Compressed = b0&rsv1Bit != 0; !ev.Compressed && !utf8.Valid(payload) {
+		if ev.Compressed = b0&rsv1Bit != 0; !ev.Compressed && !validText(payload) {
 			return p.fail(errText)
 		}
 	case Binary:

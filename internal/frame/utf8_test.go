@@ -143,17 +143,33 @@ func FuzzUTF8(f *testing.F) {
 }
 
 func BenchmarkUTF8(b *testing.B) {
-	for name, unit := range map[string]string{"ascii": "the quick brown finch ", "persian": "سهره‌ی تیزپا و قهوه‌ای "} {
-		text := []byte(strings.Repeat(unit, 200))[:4096]
-		b.Run(fmt.Sprintf("%s/%d", name, len(text)), func(b *testing.B) {
-			b.SetBytes(int64(len(text)))
-			b.ReportAllocs()
-			for b.Loop() {
-				var u frame.UTF8
-				if !u.Write(text) {
-					b.Fatal("refused")
-				}
+	for _, row := range []struct{ name, unit string }{
+		{"ASCII", "the quick brown finch "},
+		{"Persian", "سهره‌ی تیزپا و قهوه‌ای "},
+		{"JSON with Persian", `{"path":"chat","data":"سلام سرور","id":7}`},
+		{"birds", "🐦🐤"},
+	} {
+		for _, size := range []int{32, 4096} {
+			text := []byte(strings.Repeat(row.unit, 4096/len(row.unit)+1))[:size]
+			for !utf8.Valid(text) {
+				text = text[:len(text)-1]
 			}
-		})
+			run := func(how string, valid func([]byte) bool) {
+				b.Run(fmt.Sprintf("%s/%d/%s", row.name, size, how), func(b *testing.B) {
+					b.SetBytes(int64(len(text)))
+					b.ReportAllocs()
+					for b.Loop() {
+						if !valid(text) {
+							b.Fatal("refused")
+						}
+					}
+				})
+			}
+			run("frame", func(p []byte) bool {
+				var u frame.UTF8
+				return u.Write(p) && u.Done()
+			})
+			run("unicode", utf8.Valid)
+		}
 	}
 }
