@@ -164,7 +164,7 @@ func (p *Parser) gather(c *Config, b []byte) (Event, int, error) {
 		// From here on even if n == len(b): an empty payload is complete already.
 		chunk := b[n:]
 		if int64(len(chunk)) > s.left {
-			chunk = chunk[:s.left:s.left]
+			chunk = chunk[:s.left]
 		}
 		n += len(chunk)
 		if !c.Client {

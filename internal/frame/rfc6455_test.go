@@ -128,6 +128,7 @@ var rules = []rule{
 	{"5.4", "all fragments may be empty", []sent{{b0: text}, {}, {b0: fin | cont}}, frame.Config{}, `text ""`, 0, false},
 	{"5.4", "a message without its last fragment is open", []sent{{b0: text, payload: "a"}, {payload: "b"}}, frame.Config{}, "", 0, true},
 	{"5.4", "control frames may come between fragments", []sent{{b0: text, payload: "a"}, {b0: fin | ping, payload: "p"}, {payload: "b"}, {b0: fin | pong}, {b0: fin | cont, payload: "c"}}, frame.Config{}, `ping "p", pong "", text "abc"`, 0, false},
+	{"5.4", "several at one place, too", []sent{{b0: bin, payload: "a"}, {b0: fin | ping, payload: "first"}, {b0: fin | ping, payload: "other"}, {b0: fin | cont, payload: "b"}}, frame.Config{}, `ping "first", ping "other", binary "ab"`, 0, false},
 	{"5.4", "so may a close frame", []sent{{b0: text, payload: "a"}, {b0: fin | shut, payload: "\x03\xE8"}, {b0: fin | cont, payload: "b"}}, frame.Config{}, `close 1000 "" ("\x03\xe8")`, 0, false},
 	{"5.4", "control frames are not fragmented", []sent{{b0: ping, payload: "p"}}, frame.Config{}, "", 1002, false},
 	{"5.4", "not even pongs", []sent{{b0: pong}}, frame.Config{}, "", 1002, false},

@@ -90,6 +90,22 @@ func TestBadTextFailsAtTheByteThatDecides(t *testing.T) {
 	}
 }
 
+// TestBadTextFailsWhereverItStands puts a broken rune before and after more
+// ASCII than any stride over it is long, at every alignment.
+func TestBadTextFailsWhereverItStands(t *testing.T) {
+	for _, broken := range []string{"\xD8", "\xE2\x82", "\xF0\x9F\x90", "\x80", "\xFF"} {
+		for before := range 80 {
+			for after := range 80 {
+				text := []byte(strings.Repeat("a", before) + broken + strings.Repeat("z", after))
+				var u frame.UTF8
+				if got, want := u.Write(text), decided(text) < 0; got != want || u.Done() {
+					t.Fatalf("%q: Write is %v, Done is %v", text, got, u.Done())
+				}
+			}
+		}
+	}
+}
+
 func TestBadTextStaysBad(t *testing.T) {
 	var u frame.UTF8
 	if u.Write([]byte("\xFF")) || u.Write([]byte("a")) || u.Write(nil) || u.Done() {
@@ -127,6 +143,9 @@ func FuzzUTF8(f *testing.F) {
 	f.Add([]byte("\xED\xA0\x80🐦€"), []byte{3})
 	f.Add([]byte(strings.Repeat("x", 40)+"\xE2\x82"), []byte{7, 30})
 	f.Fuzz(func(t *testing.T, text, sizes []byte) {
+		if len(text) > 1<<10 {
+			return // the check of each prefix is slow, and a longer text no other
+		}
 		var u frame.UTF8
 		at, done := decided(text), 0
 		for piece := range pieces(text, sizes) {
