@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"internal/docs":  {},
 	"finchtest":      {".", "protocol", "internal/frame"},
 	"examples/...":   {".", "finchtest", "protocol"},
-	"cmd/finch/...":  {".", "protocol"},
+	"cmd/finch/...":  {".", "protocol", "internal/frame"},
 	"e2e/...":        {},
 	"tools/...":      {},
 }

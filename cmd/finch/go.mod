@@ -3,6 +3,7 @@ module github.com/finch-go/finch/cmd/finch
 go 1.26
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/finch-go/finch v0.0.0
 	github.com/spf13/cobra v1.10.2
 )

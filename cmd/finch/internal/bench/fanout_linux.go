@@ -1,0 +1,157 @@
+package bench
+
+// fanWork: what a few sockets send reaches all that read.
+type fanWork struct {
+	r          *run
+	publishers []*socket
+	sent       []uint32 // by publisher
+	books      []book   // by socket and publisher
+	members    int      // sockets that take part and read
+	pace       *pace    // nil: as fast as everybody has had the last
+	slots      []slot   // the messages in flight, when there is no pace
+	done       []int    // slots that are free, to be filled when the batch is read
+	left       int64    // deliveries that are still to come
+}
+
+// A slot is one message in flight.
+type slot struct {
+	publisher int
+	seq       uint32
+	left      int // members that have not had it
+}
+
+func newFanWork(r *run) *fanWork {
+	w := &fanWork{r: r}
+	var members []*socket
+	for _, s := range r.loop.sockets {
+		if s.live() && !s.slow {
+			members = append(members, s)
+		}
+	}
+	w.members = len(members)
+	n := min(r.plan.Publishers, len(members))
+	for i := range n { // spread over those who opened first and last
+		w.publishers = append(w.publishers, members[i*len(members)/n])
+	}
+	w.sent = make([]uint32, n)
+	w.books = make([]book, n*len(r.loop.sockets))
+	return w
+}
+
+func (w *fanWork) begin(now int64) {
+	if len(w.publishers) == 0 {
+		return
+	}
+	if w.r.plan.Rate > 0 {
+		w.pace = newPace(now, w.r.plan.Rate)
+		return
+	}
+	w.slots = make([]slot, w.r.plan.InFlight)
+	for i := range w.slots {
+		w.slots[i].publisher = i % len(w.publishers)
+		w.fill(i, now)
+	}
+}
+
+// fill sends the next message of a slot.
+func (w *fanWork) fill(i int, now int64) {
+	sl := &w.slots[i]
+	if w.publish(sl.publisher, i, now) {
+		sl.seq, sl.left = w.sent[sl.publisher]-1, w.members
+	}
+}
+
+// publish sends one message to everyone; false if its sender is no longer here.
+func (w *fanWork) publish(p, slot int, due int64) bool {
+	s := w.publishers[p]
+	if !s.live() {
+		return false
+	}
+	seq := w.sent[p]
+	w.sent[p]++
+	w.left += int64(w.members)
+	w.r.send(s, stamp{sender: p, slot: slot, seq: seq, due: due})
+	return true
+}
+
+func (w *fanWork) due(now int64) int64 {
+	for _, i := range w.done {
+		if now < w.r.to {
+			w.fill(i, now)
+		}
+	}
+	w.done = w.done[:0]
+	if w.pace == nil {
+		return never
+	}
+	for {
+		due := w.pace.next()
+		if due >= w.r.to {
+			return never
+		}
+		if due > now {
+			return due
+		}
+		p := int(w.pace.n % int64(len(w.publishers)))
+		w.pace.n++
+		w.r.lateness.Record(now - due)
+		w.publish(p, 0, due)
+	}
+}
+
+func (w *fanWork) bookOf(s *socket, publisher int) *book {
+	return &w.books[s.index*len(w.publishers)+publisher]
+}
+
+func (w *fanWork) arrived(s *socket, st stamp, now int64) {
+	if st.sender >= len(w.publishers) {
+		w.r.result.Faults.Unexpected++
+		return
+	}
+	if !w.r.book(w.bookOf(s, st.sender), st, now) {
+		return
+	}
+	w.left--
+	w.delivered(st)
+}
+
+// delivered frees the slot of a message that everybody has had. It is filled in
+// the next turn, so that all that became free together leave together.
+func (w *fanWork) delivered(st stamp) {
+	if st.slot >= len(w.slots) {
+		return
+	}
+	sl := &w.slots[st.slot]
+	if sl.left == 0 || sl.publisher != st.sender || sl.seq != st.seq {
+		return
+	}
+	if sl.left--; sl.left == 0 {
+		w.done = append(w.done, st.slot)
+	}
+}
+
+func (w *fanWork) dropped(s *socket) {
+	w.members--
+	for p, sent := range w.sent {
+		w.left -= int64(w.bookOf(s, p).lost(sent))
+	}
+	for i := range w.slots {
+		if sl := &w.slots[i]; sl.left > 0 && !w.bookOf(s, sl.publisher).has(sl.seq) {
+			w.delivered(stamp{sender: sl.publisher, slot: i, seq: sl.seq})
+		}
+	}
+}
+
+func (w *fanWork) outstanding() int64 { return w.left }
+
+func (w *fanWork) lost() (n uint64) {
+	for _, s := range w.r.loop.sockets {
+		if !s.live() || s.slow {
+			continue
+		}
+		for p, sent := range w.sent {
+			n += w.bookOf(s, p).lost(sent)
+		}
+	}
+	return n
+}
