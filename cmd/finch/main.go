@@ -28,6 +28,6 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newDemo(), newVersion())
+	root.AddCommand(newDemo(), newBench(), newVersion())
 	return root
 }
