@@ -1,8 +1,21 @@
-// Package hub knows who is here: members, the addresses they can be reached
-// at (everyone, a user, a room), and how a message gets from an address to
-// each of its members.
+// Package hub knows who is here and gets messages to them: members, the
+// addresses they can be reached at (everyone, a user, a room), and the order
+// in which each member gets what it is owed.
 //
-// It knows a [Sink], not a socket: what a member is made of, how its bytes
-// move and what a message means are the business of others. It starts no
-// goroutine and reads no clock.
+// An address is a log and a member's place in it is a cursor: sending appends
+// once, whatever the number of members, and a slow member costs a cursor and
+// not a queue. A pump brings members up to date, all that one is owed at a
+// time, so that messages which pile up while it walks leave together.
+//
+// The hub is a step machine: it starts no goroutine and reads no clock. It
+// says that there is work through [Options].Wake, and whoever drives it calls
+// [Hub.Step], from as many goroutines as there are cores to use. It knows a
+// [Sink], not a socket.
+//
+// # Order
+//
+// Every entry carries a number from one sequence of the whole hub. What one
+// goroutine sends, to whatever addresses and members, reaches each member in
+// the order of its calls; what several send to one address reaches all its
+// members in one order.
 package hub

@@ -3,209 +3,159 @@ package hub
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 )
 
-// ErrGone is returned for a member that has been removed.
-var ErrGone = errors.New("the member has left")
+// Errors of the hub.
+var (
+	// ErrGone: the member has been removed.
+	ErrGone = errors.New("the member has left")
+	// ErrSlow: the member is too far behind; its Overflow was called.
+	ErrSlow = errors.New("the member is too far behind")
+)
 
-// Hub is the directory of a node. Its methods may be called by any goroutine
-// and do not block; no Sink may call back into it.
-//
-// Order: sends to one address reach all its members in one order, and
-// whatever one goroutine sends reaches each member in the order of its calls.
+// Options bound a hub. Zero fields take the defaults.
+type Options struct {
+	// Wake is called when there is work that one more caller of Step could
+	// do. It must not block and must not call the hub.
+	Wake func()
+	// LogBytes is how much one address may keep for members that are behind;
+	// beyond it those furthest behind overflow. Zero: 1 MiB.
+	LogBytes int
+	// MemberBytes is how much may wait that was sent to one member alone.
+	// Zero: 1 MiB.
+	MemberBytes int
+	// NodeBytes is how much may wait in all; beyond it whoever is behind at
+	// an address that is sent to overflows. Zero: 512 MiB.
+	NodeBytes int64
+}
+
+// Hub is the directory of a node and the mover of its messages. Its methods
+// may be called by any goroutine and do not block.
 type Hub struct {
-	// mu guards everything. A send holds it for reading and its audience's
-	// order besides, so that sends to different addresses go side by side.
-	mu        sync.RWMutex
-	members   map[string]*Member
-	audiences map[Address]*audience
-	order     [64]sync.Mutex // by address, see orderOf
-	users     int
-	rooms     int
+	options Options
+	seq     atomic.Uint64 // of the last entry
+	pinned  atomic.Int64  // bytes that wait
+	work    work
+
+	mu      sync.RWMutex // guards the directory; taken before a member's
+	members map[string]*Member
+	logs    map[Address]*log
+	users   int
+	rooms   int
 }
 
 // New returns an empty hub.
-func New() *Hub {
-	return &Hub{members: make(map[string]*Member), audiences: make(map[Address]*audience)}
+func New(o Options) *Hub {
+	if o.Wake == nil {
+		o.Wake = func() {}
+	}
+	if o.LogBytes <= 0 {
+		o.LogBytes = 1 << 20
+	}
+	if o.MemberBytes <= 0 {
+		o.MemberBytes = 1 << 20
+	}
+	if o.NodeBytes <= 0 {
+		o.NodeBytes = 512 << 20
+	}
+	return &Hub{options: o, members: make(map[string]*Member), logs: make(map[Address]*log)}
 }
 
-// Add makes a member reachable at everyone and, if it has a user, at that
-// user. Its id must be new.
-func (h *Hub) Add(m *Member) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.members[m.ID] = m
-	h.enter(m, Address{Kind: Everyone})
-	if m.User != "" {
-		h.enter(m, Address{User, m.User})
+// Pinned answers how many bytes wait for members to take them.
+func (h *Hub) Pinned() int64 { return h.pinned.Load() }
+
+// Send sends to every member at the address but one.
+func (h *Hub) Send(to Address, msg Message, except *Member) {
+	h.mu.RLock()
+	l := h.logs[to]
+	if l == nil {
+		h.mu.RUnlock()
+		return
+	}
+	l.mu.Lock()
+	l.append(h.seq.Add(1), msg, except)
+	start := !l.dirty && !l.walking
+	l.dirty = true
+	total := h.pinned.Add(int64(len(msg.Frame)))
+	var late []*Member
+	if l.pinned > h.options.LogBytes || total > h.options.NodeBytes {
+		late = l.furthestBehind()
+	}
+	l.mu.Unlock()
+	h.mu.RUnlock()
+	if start {
+		h.ready(task{log: l})
+	}
+	for _, m := range late {
+		h.condemn(m)
 	}
 }
 
-// Remove takes a member out of everything; false if it was out already.
-func (h *Hub) Remove(m *Member) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if m.gone {
-		return false
-	}
-	m.gone = true
-	delete(h.members, m.ID)
-	h.exit(m, Address{Kind: Everyone})
-	if m.User != "" {
-		h.exit(m, Address{User, m.User})
-	}
-	for a := range m.rooms {
-		h.exit(m, a.address)
-	}
-	m.rooms = nil
-	return true
-}
-
-// Join adds a member to a room; joining twice is joining once.
-func (h *Hub) Join(m *Member, room string) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if m.gone {
+// SendTo sends to one member. ErrGone: it has been removed. ErrSlow: it was
+// too far behind.
+func (h *Hub) SendTo(m *Member, frame []byte) error {
+	m.mu.Lock()
+	switch {
+	case m.gone:
+		m.mu.Unlock()
 		return ErrGone
+	case m.condemned:
+		m.mu.Unlock()
+		return ErrSlow
+	case m.owed > 0 && m.owed+len(frame) > h.options.MemberBytes:
+		m.mu.Unlock()
+		h.condemn(m)
+		return ErrSlow
 	}
-	a := h.enter(m, Address{Room, room})
-	if m.rooms == nil {
-		m.rooms = make(map[*audience]struct{}, 1)
+	m.backlog = append(m.backlog, direct{h.seq.Add(1), frame})
+	m.owed += len(frame)
+	start := !m.queued && !m.blocked
+	m.queued = m.queued || start
+	m.mu.Unlock()
+	h.pinned.Add(int64(len(frame)))
+	if start {
+		h.ready(task{member: m})
 	}
-	m.rooms[a] = struct{}{}
 	return nil
 }
 
-// Leave takes a member out of a room; false if it was not in it.
-func (h *Hub) Leave(m *Member, room string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	a := h.audiences[Address{Room, room}]
-	if a == nil {
-		return false
+// Writable tells that a sink which refused a Push would take one now.
+func (h *Hub) Writable(m *Member) {
+	m.mu.Lock()
+	start := m.blocked && !m.gone && !m.queued
+	m.blocked = false
+	m.queued = m.queued || start
+	m.mu.Unlock()
+	if start {
+		h.ready(task{member: m})
 	}
-	delete(m.rooms, a)
-	return h.exit(m, a.address)
 }
 
-// Rooms answers the rooms that a member is in.
-func (h *Hub) Rooms(m *Member) []string {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	names := make([]string, 0, len(m.rooms))
-	for a := range m.rooms {
-		names = append(names, a.address.Name)
-	}
-	return names
-}
-
-// Send hands frame to every member at the address but one, and answers how
-// many took it.
-func (h *Hub) Send(to Address, frame []byte, except *Member) (taken int) {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	a := h.audiences[to]
-	if a == nil {
-		return 0
-	}
-	order := h.orderOf(to)
-	order.Lock()
-	defer order.Unlock()
-	for _, m := range a.members {
-		if m != except && m.Sink.Send(frame) == nil {
-			taken++
+// Finish answers all that a member is owed and is never going to get from the
+// pump: for whoever is about to close its sink.
+func (h *Hub) Finish(m *Member) (all [][]byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	limit := h.seq.Load()
+	for !m.gone {
+		batch, more := m.collect(limit)
+		all = append(all, pieces(batch)...)
+		h.settle(m, batch)
+		if !more {
+			break
 		}
 	}
-	return taken
+	return all
 }
 
-// Member answers who has this id, or nil.
-func (h *Hub) Member(id string) *Member {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	return h.members[id]
-}
-
-// Members answers who is at an address now.
-func (h *Hub) Members(at Address) []*Member {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	a := h.audiences[at]
-	if a == nil {
-		return nil
+// condemn ends a member that is too far behind.
+func (h *Hub) condemn(m *Member) {
+	m.mu.Lock()
+	first := !m.condemned && !m.gone
+	m.condemned = true
+	m.mu.Unlock()
+	if first {
+		m.Sink.Overflow()
 	}
-	return append([]*Member(nil), a.members...)
-}
-
-// Count answers how many members are at an address.
-func (h *Hub) Count(at Address) int {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	if a := h.audiences[at]; a != nil {
-		return len(a.members)
-	}
-	return 0
-}
-
-// Names answers the users or the rooms that have members.
-func (h *Hub) Names(kind Kind) []string {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	var names []string
-	for a := range h.audiences {
-		if a.Kind == kind {
-			names = append(names, a.Name)
-		}
-	}
-	return names
-}
-
-// Size answers how many members, users and rooms there are.
-func (h *Hub) Size() (members, users, rooms int) {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	return len(h.members), h.users, h.rooms
-}
-
-// enter and exit keep the audiences and their counts. Called with mu held.
-func (h *Hub) enter(m *Member, at Address) *audience {
-	a := h.audiences[at]
-	if a == nil {
-		a = &audience{address: at, place: make(map[*Member]int)}
-		h.audiences[at] = a
-		h.tally(at.Kind, 1)
-	}
-	a.add(m)
-	return a
-}
-
-func (h *Hub) exit(m *Member, at Address) bool {
-	a := h.audiences[at]
-	if a == nil || !a.remove(m) {
-		return false
-	}
-	if len(a.members) == 0 {
-		delete(h.audiences, at)
-		h.tally(at.Kind, -1)
-	}
-	return true
-}
-
-func (h *Hub) tally(k Kind, n int) {
-	switch k {
-	case User:
-		h.users += n
-	case Room:
-		h.rooms += n
-	}
-}
-
-// orderOf answers the lock that keeps the sends to an address in one order.
-// Addresses share the locks: all that is wanted is that one address has one.
-func (h *Hub) orderOf(a Address) *sync.Mutex {
-	sum := uint32(2166136261) + uint32(a.Kind) // FNV-1a
-	for i := 0; i < len(a.Name); i++ {
-		sum = (sum ^ uint32(a.Name[i])) * 16777619
-	}
-	return &h.order[sum%uint32(len(h.order))]
 }

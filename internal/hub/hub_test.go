@@ -1,0 +1,485 @@
+package hub_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/finch-go/finch/internal/hub"
+)
+
+// reader is a Sink that keeps what it is pushed. While it is busy it refuses.
+type reader struct {
+	mu       sync.Mutex
+	got      []byte
+	pushes   int
+	busy     bool
+	refused  bool
+	overflow int
+}
+
+func (r *reader) Push(pieces [][]byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.busy {
+		r.refused = true
+		return false
+	}
+	for _, p := range pieces {
+		r.got = append(r.got, p...)
+	}
+	r.pushes++
+	return true
+}
+
+func (r *reader) Overflow() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.overflow++
+}
+
+// said answers the messages that came, each of which ends with a line break.
+func (r *reader) said() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Fields(string(r.got))
+}
+
+func message(text string) hub.Message { return hub.Message{Frame: []byte(text + "\n")} }
+
+func add(h *hub.Hub, id, user string) (*hub.Member, *reader) {
+	r := new(reader)
+	m := &hub.Member{ID: id, User: user, Sink: r}
+	h.Add(m)
+	return m, r
+}
+
+func settle(h *hub.Hub) {
+	for h.Step() {
+	}
+}
+
+func want(t *testing.T, r *reader, texts ...string) {
+	t.Helper()
+	if got := r.said(); !slices.Equal(got, texts) {
+		t.Errorf("got %v, want %v", got, texts)
+	}
+}
+
+func TestEachAddressReachesItsMembers(t *testing.T) {
+	h := hub.New(hub.Options{})
+	ann, annGot := add(h, "1", "ann")
+	_, phone := add(h, "2", "ann")
+	bob, bobGot := add(h, "3", "")
+	if err := h.Join(bob, "blue"); err != nil {
+		t.Fatal(err)
+	}
+	h.Send(hub.Address{Kind: hub.Everyone}, message("all"), nil)
+	h.Send(hub.Address{Kind: hub.User, Name: "ann"}, message("ann"), nil)
+	h.Send(hub.Address{Kind: hub.Room, Name: "blue"}, message("blue"), nil)
+	h.Send(hub.Address{Kind: hub.Room, Name: "ann"}, message("nobody"), nil)
+	h.Send(hub.Address{Kind: hub.Everyone}, message("others"), ann)
+	h.SendTo(bob, []byte("bob\n"))
+	settle(h)
+	want(t, annGot, "all", "ann")
+	want(t, phone, "all", "ann", "others")
+	want(t, bobGot, "all", "blue", "others", "bob")
+	if h.Pinned() != 0 {
+		t.Errorf("%d bytes are still pinned", h.Pinned())
+	}
+}
+
+func TestWhatPilesUpLeavesWithOnePush(t *testing.T) {
+	h := hub.New(hub.Options{})
+	_, r := add(h, "1", "")
+	for i := range 16 {
+		h.Send(hub.Address{}, message(fmt.Sprint(i)), nil)
+	}
+	settle(h)
+	if len(r.said()) != 16 || r.pushes != 1 {
+		t.Errorf("%d messages came with %d pushes", len(r.said()), r.pushes)
+	}
+}
+
+func TestABusySinkCostsNobodyElse(t *testing.T) {
+	h := hub.New(hub.Options{LogBytes: 50})
+	slow, slowGot := add(h, "1", "")
+	_, other := add(h, "2", "")
+	slowGot.busy = true
+	h.Send(hub.Address{}, message("one"), nil)
+	settle(h)
+	h.Send(hub.Address{}, message("two"), nil)
+	settle(h)
+	want(t, other, "one", "two")
+	want(t, slowGot)
+	slowGot.busy = false
+	h.Writable(slow)
+	settle(h)
+	want(t, slowGot, "one", "two")
+	if slowGot.overflow != 0 || h.Pinned() != 0 {
+		t.Errorf("overflow %d, pinned %d", slowGot.overflow, h.Pinned())
+	}
+}
+
+func TestWhoIsTooFarBehindOverflowsOnce(t *testing.T) {
+	h := hub.New(hub.Options{LogBytes: 50})
+	slow, slowGot := add(h, "1", "")
+	_, other := add(h, "2", "")
+	slowGot.busy = true
+	for i := range 40 {
+		h.Send(hub.Address{}, message(fmt.Sprint(i)), nil)
+		settle(h)
+	}
+	if slowGot.overflow != 1 || other.overflow != 0 {
+		t.Fatalf("overflows: slow %d, other %d", slowGot.overflow, other.overflow)
+	}
+	if len(other.said()) != 40 {
+		t.Errorf("the other got %v", other.said())
+	}
+	h.Remove(slow)
+	if h.Pinned() != 0 {
+		t.Errorf("%d bytes are pinned for nobody", h.Pinned())
+	}
+}
+
+func TestDirectSendsAreBounded(t *testing.T) {
+	h := hub.New(hub.Options{MemberBytes: 10})
+	m, r := add(h, "1", "")
+	r.busy = true
+	h.SendTo(m, []byte("12345678\n"))
+	settle(h)
+	if err := h.SendTo(m, []byte("12345678\n")); err != hub.ErrSlow || r.overflow != 1 {
+		t.Errorf("%v, overflow %d", err, r.overflow)
+	}
+	if err := h.SendTo(m, []byte("1\n")); err != hub.ErrSlow || r.overflow != 1 {
+		t.Errorf("again: %v, overflow %d", err, r.overflow)
+	}
+	h.Remove(m)
+	if err := h.SendTo(m, nil); err != hub.ErrGone {
+		t.Errorf("after removal: %v", err)
+	}
+}
+
+func TestARenditionIsMadeOnceForAllItsMembers(t *testing.T) {
+	h := hub.New(hub.Options{})
+	var readers []*reader
+	for i := range 6 {
+		r := new(reader)
+		readers = append(readers, r)
+		h.Add(&hub.Member{ID: fmt.Sprint(i), Sink: r, Rendition: hub.Rendition(i % 3)})
+	}
+	made := map[hub.Rendition]int{}
+	h.Send(hub.Address{}, hub.Message{Frame: []byte("x\n"), Render: func(r hub.Rendition, b []byte) []byte {
+		made[r]++
+		if r == 2 {
+			return nil // not worth it
+		}
+		return bytes.ToUpper(b)
+	}}, nil)
+	settle(h)
+	for i, r := range readers {
+		want(t, r, []string{"x", "X", "x"}[i%3])
+	}
+	if made[1] != 1 || made[2] != 1 || made[0] != 0 {
+		t.Errorf("made %v", made)
+	}
+}
+
+func TestFinishAnswersEverythingInOrder(t *testing.T) {
+	h := hub.New(hub.Options{})
+	m, r := add(h, "1", "")
+	r.busy = true
+	h.Join(m, "blue")
+	h.Send(hub.Address{Kind: hub.Room, Name: "blue"}, message("a"), nil)
+	h.SendTo(m, []byte("b\n"))
+	h.Send(hub.Address{}, message("c"), nil)
+	settle(h)
+	h.Send(hub.Address{Kind: hub.Room, Name: "blue"}, message("d"), nil)
+	if got := string(bytes.Join(h.Finish(m), nil)); got != "a\nb\nc\nd\n" {
+		t.Errorf("got %q", got)
+	}
+	if h.Remove(m); h.Pinned() != 0 {
+		t.Errorf("%d bytes are still pinned", h.Pinned())
+	}
+}
+
+func TestWhatWasSentBeforeALeaveStillArrives(t *testing.T) {
+	h := hub.New(hub.Options{})
+	m, r := add(h, "1", "")
+	other, _ := add(h, "2", "")
+	h.Join(m, "blue")
+	h.Join(other, "blue")
+	h.SendTo(m, []byte("a\n"))
+	h.Send(hub.Address{Kind: hub.Room, Name: "blue"}, message("b"), nil)
+	h.SendTo(m, []byte("c\n"))
+	h.Leave(m, "blue")
+	h.Send(hub.Address{Kind: hub.Room, Name: "blue"}, message("d"), nil)
+	settle(h)
+	want(t, r, "a", "b", "c")
+	if h.Pinned() != 0 {
+		t.Errorf("%d bytes are still pinned", h.Pinned())
+	}
+}
+
+func TestRoomsVanishWithTheirLastMember(t *testing.T) {
+	h := hub.New(hub.Options{})
+	a, _ := add(h, "1", "ann")
+	h.Join(a, "blue")
+	h.Join(a, "blue")
+	if n := h.Count(hub.Address{Kind: hub.Room, Name: "blue"}); n != 1 {
+		t.Errorf("joined twice: counted %d", n)
+	}
+	if members, users, rooms := h.Size(); members != 1 || users != 1 || rooms != 1 {
+		t.Errorf("size %d %d %d", members, users, rooms)
+	}
+	if !h.Leave(a, "blue") || h.Leave(a, "blue") {
+		t.Error("Leave does not tell whether it was in")
+	}
+	if !h.Remove(a) || h.Remove(a) {
+		t.Error("Remove does not tell whether it was here")
+	}
+	if members, users, rooms := h.Size(); members != 0 || users != 0 || rooms != 0 {
+		t.Errorf("size %d %d %d", members, users, rooms)
+	}
+	if err := h.Join(a, "blue"); err != hub.ErrGone {
+		t.Errorf("joining after removal: %v", err)
+	}
+}
+
+var (
+	seeds = flag.Int("hub.seeds", 300, "how many random histories to try")
+	seed  = flag.Uint64("hub.seed", 0, "try this one only")
+)
+
+// TestRandomHistoriesMatchTheModel drives the hub from one goroutine: what
+// each member must get is then exactly what was sent to it while it was there,
+// in the order of the calls.
+func TestRandomHistoriesMatchTheModel(t *testing.T) {
+	if *seed != 0 {
+		history(t, *seed)
+		return
+	}
+	for s := range uint64(*seeds) {
+		if history(t, s+1); t.Failed() {
+			t.Fatalf("reproduce with: go test ./internal/hub -run Model -hub.seed %d", s+1)
+		}
+	}
+}
+
+// modelled is a member with what it must get.
+type modelled struct {
+	*hub.Member
+	reader *reader
+	want   []string
+	rooms  map[string]bool
+}
+
+func history(t *testing.T, seed uint64) {
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	h := hub.New(hub.Options{})
+	var here, all []*modelled
+	rooms := []string{"red", "green", "blue"}
+	sent := 0
+	next := func() string { sent++; return fmt.Sprint("m", sent, strings.Repeat("x", rnd.IntN(1+rnd.IntN(3000)))) }
+	for range 300 {
+		var m *modelled
+		if len(here) > 0 {
+			m = here[rnd.IntN(len(here))]
+		}
+		switch op := rnd.IntN(20); {
+		case op == 0 || m == nil:
+			mm := &modelled{rooms: map[string]bool{}}
+			mm.Member, mm.reader = add(h, fmt.Sprint(len(all)), []string{"", "ann", "bob"}[rnd.IntN(3)])
+			here, all = append(here, mm), append(all, mm)
+		case op == 1 && len(here) > 1:
+			h.Remove(m.Member)
+			if !slices.Equal(m.reader.said(), m.want[:len(m.reader.said())]) {
+				t.Errorf("seed %d: %s got what it should not before it left", seed, m.ID)
+			}
+			m.want = m.reader.said() // what had not reached it is lost with it
+			here = slices.DeleteFunc(here, func(o *modelled) bool { return o == m })
+		case op == 2:
+			r := rooms[rnd.IntN(3)]
+			h.Join(m.Member, r)
+			m.rooms[r] = true
+		case op == 3:
+			r := rooms[rnd.IntN(3)]
+			h.Leave(m.Member, r)
+			delete(m.rooms, r)
+		case op == 4:
+			m.reader.busy = true
+		case op == 5:
+			m.reader.busy = false
+			if m.reader.refused {
+				m.reader.refused = false
+				h.Writable(m.Member)
+			}
+		case op == 6:
+			for range rnd.IntN(4) {
+				h.Step()
+			}
+		case op == 7:
+			settle(h)
+		case op < 11:
+			text := next()
+			h.SendTo(m.Member, []byte(text+"\n"))
+			m.want = append(m.want, text)
+		default:
+			to, text := hub.Address{}, next()
+			switch rnd.IntN(3) {
+			case 0:
+				to = hub.Address{Kind: hub.User, Name: "ann"}
+			case 1:
+				to = hub.Address{Kind: hub.Room, Name: rooms[rnd.IntN(3)]}
+			}
+			var except *hub.Member
+			if rnd.IntN(3) == 0 {
+				except = m.Member
+			}
+			h.Send(to, message(text), except)
+			for _, o := range here {
+				if o.Member != except && (to.Kind == hub.Everyone || to.Kind == hub.User && o.User == to.Name || to.Kind == hub.Room && o.rooms[to.Name]) {
+					o.want = append(o.want, text)
+				}
+			}
+		}
+	}
+	for _, m := range here {
+		m.reader.busy = false
+		if m.reader.refused {
+			h.Writable(m.Member)
+		}
+	}
+	settle(h)
+	for _, m := range all {
+		if got := m.reader.said(); !slices.Equal(got, m.want) {
+			t.Errorf("seed %d: member %s got %d messages and should have got %d", seed, m.ID, len(got), len(m.want))
+		}
+	}
+	if h.Pinned() != 0 {
+		t.Errorf("seed %d: %d bytes are pinned for nobody", seed, h.Pinned())
+	}
+}
+
+// TestConcurrentSendersKeepTheirOrder runs everything at once: each sender's
+// messages must reach each member whole, once and in order, whatever the
+// addresses they went to.
+func TestConcurrentSendersKeepTheirOrder(t *testing.T) {
+	wake := make(chan struct{}, 2)
+	h := hub.New(hub.Options{LogBytes: 1 << 30, MemberBytes: 1 << 30, Wake: func() {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}})
+	stop := make(chan struct{})
+	var pumps, senders sync.WaitGroup
+	for range 2 {
+		pumps.Go(func() {
+			for {
+				for h.Step() {
+				}
+				select {
+				case <-wake:
+				case <-stop:
+					return
+				}
+			}
+		})
+	}
+	const members, perSender, sendersN = 40, 300, 4
+	var readers []*reader
+	var list []*hub.Member
+	for i := range members {
+		m, r := add(h, fmt.Sprint(i), "ann")
+		h.Join(m, "blue")
+		readers, list = append(readers, r), append(list, m)
+	}
+	for s := range sendersN {
+		senders.Go(func() {
+			rnd := rand.New(rand.NewPCG(uint64(s), 7))
+			for i := range perSender {
+				text := fmt.Sprintf("%d.%d", s, i)
+				switch rnd.IntN(4) {
+				case 0:
+					h.Send(hub.Address{}, message(text), nil)
+				case 1:
+					h.Send(hub.Address{Kind: hub.User, Name: "ann"}, message(text), nil)
+				case 2:
+					h.Send(hub.Address{Kind: hub.Room, Name: "blue"}, message(text), nil)
+				default:
+					for _, m := range list {
+						h.SendTo(m, []byte(text+"\n"))
+					}
+				}
+				if m := rnd.IntN(members); rnd.IntN(3) == 0 {
+					r := readers[m]
+					r.mu.Lock()
+					r.busy = !r.busy
+					call := !r.busy && r.refused
+					r.refused = r.refused && !call
+					r.mu.Unlock()
+					if call {
+						h.Writable(list[m])
+					}
+				}
+			}
+		})
+	}
+	senders.Wait()
+	for i, r := range readers {
+		r.mu.Lock()
+		r.busy = false
+		r.mu.Unlock()
+		h.Writable(list[i])
+	}
+	for h.Pinned() != 0 { // the pumps are at it
+		h.Step()
+	}
+	close(stop)
+	pumps.Wait()
+	for i, r := range readers {
+		next := [sendersN]int{}
+		for _, text := range r.said() {
+			var s, n int
+			fmt.Sscanf(text, "%d.%d", &s, &n)
+			if n != next[s] {
+				t.Fatalf("member %d got %s when %d.%d was next", i, text, s, next[s])
+			}
+			next[s]++
+		}
+		if next != [sendersN]int{perSender, perSender, perSender, perSender} {
+			t.Fatalf("member %d got %v of each sender", i, next)
+		}
+	}
+}
+
+func BenchmarkFanOut(b *testing.B) {
+	for _, members := range []int{1, 1000} {
+		b.Run(fmt.Sprint(members), func(b *testing.B) {
+			h := hub.New(hub.Options{})
+			for i := range members {
+				h.Add(&hub.Member{ID: fmt.Sprint(i), Sink: nowhere{}})
+			}
+			msg := hub.Message{Frame: make([]byte, 128)}
+			b.ReportAllocs()
+			for b.Loop() {
+				for range 16 {
+					h.Send(hub.Address{}, msg, nil)
+				}
+				settle(h)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*16*members), "ns/delivery")
+		})
+	}
+}
+
+type nowhere struct{}
+
+func (nowhere) Push([][]byte) bool { return true }
+func (nowhere) Overflow()          {}
