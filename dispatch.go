@@ -45,7 +45,7 @@ func (s *Socket) connect(what string, f func(context.Context, *Socket) error) bo
 	if !meant {
 		s.report(s.manager.event.OnError, what, err)
 	}
-	s.conn.Close(closeFor(e), e.Message)
+	s.close(closeFor(e), e.Message)
 	return false
 }
 
@@ -55,7 +55,7 @@ func (v *socketEvents) Early(op frame.Opcode, payload []byte) bool {
 	s := v.socket()
 	switch s.speed.judge(time.Now(), len(payload), &s.manager.limits) {
 	case farTooFast:
-		s.conn.Close(protocol.CloseTooFast, "you send too fast")
+		s.close(protocol.CloseTooFast, "you send too fast")
 		return true
 	case tooFast:
 		e, _, _ := s.parse(op, payload)
@@ -88,14 +88,19 @@ func (v *socketEvents) Received(op frame.Opcode, payload []byte) {
 	}
 }
 
-// Failing explains a broken limit in a form that programs can read.
-func (v *socketEvents) Failing(why conn.Close) {
-	if why.Code == protocol.CloseTooBig {
-		s := v.socket()
+// Ending lets what was sent leave before the close frame, and explains a
+// broken limit in a form that programs can read.
+func (v *socketEvents) Ending(why conn.Close, failed bool) {
+	s := v.socket()
+	if failed && why.Code == protocol.CloseTooBig {
 		s.refuse("", protocol.ID{}, &Error{protocol.StatusTooLarge, protocol.RefusalTooLarge,
 			fmt.Sprintf("a message may have %d bytes", s.manager.limits.messageBytes())})
 	}
+	s.flush()
 }
+
+// Writable lets the hub go on.
+func (v *socketEvents) Writable() { v.manager.hub.Writable(v.member) }
 
 // Deaf fails the questions that will not be answered.
 func (v *socketEvents) Deaf(err error) { v.socket().asks.fail(err) }
@@ -186,7 +191,7 @@ func (s *Socket) handled(what string, msg *Message, onError func(context.Context
 	answered := msg != nil && msg.fail(e)
 	var panicked *panicError
 	if errors.As(err, &panicked) {
-		s.conn.Close(protocol.CloseInternal, "something went wrong on the server")
+		s.close(protocol.CloseInternal, "something went wrong on the server")
 	}
 	if !meant || !answered {
 		s.report(onError, what, err)

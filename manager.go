@@ -68,6 +68,7 @@ type SocketManager struct {
 	gate     gate
 	registry *registry
 	hub      *hub.Hub
+	pump     pump
 	census   census
 	meter    conn.Meter
 	panics   atomic.Int64
@@ -96,8 +97,13 @@ func NewSocketManager(o *SocketManagerOptions) *SocketManager {
 		heartbeat:    o.Heartbeat,
 		logger:       o.Logger,
 		registry:     newRegistry(),
-		hub:          hub.New(),
 	}
+	m.pump.hub = hub.New(hub.Options{
+		Wake:        m.pump.wake,
+		LogBytes:    o.Limits.QueueBytes,
+		MemberBytes: o.Limits.QueueBytes,
+	})
+	m.hub = m.pump.hub
 	if m.logger == nil {
 		m.logger = slog.Default()
 		if o.App != nil {
@@ -198,8 +204,7 @@ type Stats struct {
 	Rooms       int64 `json:"rooms"`        // with members now
 	QueuedBytes int64 `json:"queued_bytes"` // waiting to be written now
 	Received    int64 `json:"received"`     // messages, ever
-	Sent        int64 `json:"sent"`         // frames accepted for one socket, ever
-	Dropped     int64 `json:"dropped"`      // frames that a full queue refused, ever
+	Sent        int64 `json:"sent"`         // messages handed to one socket, ever
 	Slow        int64 `json:"slow"`         // sockets closed because their queue was full, ever
 	Panics      int64 `json:"panics"`       // handlers that panicked, ever
 }
@@ -211,10 +216,9 @@ func (m *SocketManager) Stats() Stats {
 		Sockets:     int64(sockets),
 		Users:       int64(users),
 		Rooms:       int64(rooms),
-		QueuedBytes: m.meter.Queued.Load(),
+		QueuedBytes: m.meter.Queued.Load() + m.hub.Pinned(),
 		Received:    m.meter.Received.Load(),
-		Sent:        m.meter.Sent.Load(),
-		Dropped:     m.meter.Dropped.Load(),
+		Sent:        m.hub.Delivered(),
 		Slow:        m.meter.Slow.Load(),
 		Panics:      m.panics.Load(),
 	}

@@ -65,7 +65,13 @@ func (ws *RawSocket) SendBinary(b []byte) error {
 }
 
 // Close ends the connection; see [Socket.Close].
-func (ws *RawSocket) Close(code int, reason string) error { return closeConn(ws.conn, code, reason) }
+func (ws *RawSocket) Close(code int, reason string) error {
+	code, err := closeCode(code)
+	if err != nil {
+		return err
+	}
+	return ws.conn.Close(code, reason)
+}
 
 // Request returns what is kept of the request that opened the socket.
 func (ws *RawSocket) Request() *Handshake { return ws.handshake }
@@ -145,7 +151,9 @@ func (v *rawEvents) Received(op frame.Opcode, payload []byte) {
 	}
 }
 
-func (v *rawEvents) Failing(conn.Close) {}
+func (v *rawEvents) Ending(conn.Close, bool) {}
+
+func (v *rawEvents) Writable() {}
 
 func (v *rawEvents) Deaf(error) {}
 

@@ -86,7 +86,7 @@ func (s *Socket) Send(path string, data any, opts ...SendOption) error {
 
 // SendText sends bare text, with no envelope around it.
 func (s *Socket) SendText(text string) error {
-	return s.conn.Send(frame.AppendFrame(nil, frame.Text, validUTF8(text)))
+	return s.sendFrame(frame.AppendFrame(nil, frame.Text, validUTF8(text)))
 }
 
 // send completes an envelope for this socket alone.
@@ -97,7 +97,33 @@ func (s *Socket) send(e protocol.Envelope, data any) error {
 	if err != nil {
 		return err
 	}
-	return s.conn.Send(b)
+	return s.sendFrame(b)
+}
+
+func (s *Socket) sendFrame(b []byte) error {
+	if len(b) > s.manager.gate.config.QueueBytes {
+		return ErrTooLarge
+	}
+	switch s.manager.hub.SendTo(s.member, b) {
+	case nil:
+		return nil
+	case hub.ErrSlow:
+		return ErrSlow
+	}
+	return ErrClosed
+}
+
+// flush hands everything that was sent so far to the connection.
+func (s *Socket) flush() {
+	for _, b := range s.manager.hub.Finish(s.member) {
+		s.conn.Send(b)
+	}
+}
+
+// close closes behind everything that was sent so far.
+func (s *Socket) close(code int, reason string) error {
+	s.flush()
+	return s.conn.Close(code, reason)
 }
 
 // Join makes the socket a member of a room: what is sent to the room reaches
@@ -129,18 +155,22 @@ func (s *Socket) Rooms() []string { return s.manager.hub.Rooms(s.member) }
 // travel (RFC 6455 section 7.4) is refused with an error. ErrClosed is
 // returned if the socket was closing already.
 func (s *Socket) Close(code int, reason string) error {
-	return closeConn(s.conn, code, reason)
+	code, err := closeCode(code)
+	if err != nil {
+		return err
+	}
+	return s.close(code, reason)
 }
 
-// closeConn checks what a user wants to close with.
-func closeConn(c *conn.Conn, code int, reason string) error {
+// closeCode checks what a user wants to close with.
+func closeCode(code int) (int, error) {
 	if code == 0 {
 		code = protocol.CloseNormal
 	}
 	if !frame.ValidCloseCode(code) {
-		return fmt.Errorf("finch: %d cannot be sent as a close code; use 1000 or one from 4000 to 4999", code)
+		return 0, fmt.Errorf("finch: %d cannot be sent as a close code; use 1000 or one from 4000 to 4999", code)
 	}
-	return c.Close(code, reason)
+	return code, nil
 }
 
 // expireAt plans the end of the socket's proof of identity; zero cancels.
@@ -153,7 +183,7 @@ func (s *Socket) expireAt(t time.Time) {
 	}
 	if !t.IsZero() && !s.closing {
 		s.expiry = time.AfterFunc(time.Until(t), func() {
-			s.conn.Close(protocol.CloseUnauthorized, "the token has expired")
+			s.close(protocol.CloseUnauthorized, "the token has expired")
 		})
 	}
 }
@@ -208,7 +238,12 @@ func (c socketContext) Err() error {
 // socketSink is the Socket as the hub sees it.
 type socketSink Socket
 
-func (s *socketSink) Send(b []byte) error { return s.conn.Send(b) }
+func (s *socketSink) Push(pieces [][]byte) bool { return s.conn.Push(pieces) }
+
+func (s *socketSink) Overflow() {
+	s.manager.meter.Slow.Add(1)
+	s.conn.Close(protocol.CloseTryAgain, "you read too slowly")
+}
 
 // socketOf answers whose member it is.
 func socketOf(m *hub.Member) *Socket { return (*Socket)(m.Sink.(*socketSink)) }

@@ -102,7 +102,8 @@ type bystander struct{}
 func (bystander) Opened()                         {}
 func (bystander) Early(frame.Opcode, []byte) bool { return true }
 func (bystander) Received(frame.Opcode, []byte)   {}
-func (bystander) Failing(conn.Close)              {}
+func (bystander) Ending(conn.Close, bool)         {}
+func (bystander) Writable()                       {}
 func (bystander) Deaf(error)                      {}
 func (bystander) Closing()                        {}
 func (bystander) Closed(conn.Close)               {}

@@ -45,10 +45,10 @@ func (c *Conn) deafen() {
 // end runs on the executor when everything before it has been handled.
 func (c *Conn) end() {
 	c.mu.Lock()
-	if c.failed && !c.dead && c.phase == phaseOpen {
-		why := c.why
+	if !c.dead && c.phase == phaseOpen {
+		why, failed := c.why, c.failed
 		c.mu.Unlock()
-		c.ev.Failing(why)
+		c.ev.Ending(why, failed)
 		c.mu.Lock()
 	}
 	if c.phase > phaseOpen {

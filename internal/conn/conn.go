@@ -74,6 +74,7 @@ type Conn struct {
 	out      [][]byte // frames that no flusher has taken yet
 	queued   int      // bytes in out and in the flusher's hands
 	flushing bool
+	refused  bool // a Push: Writable is owed
 }
 
 type phase uint8
@@ -129,6 +130,34 @@ func (c *Conn) Send(b []byte) error {
 	c.cfg.Meter.Sent.Add(1)
 	c.mu.Unlock()
 	return nil
+}
+
+// Push is Send for an owner that keeps a queue of its own: it takes frames, in
+// pieces that are shared like Send's, only while nothing else is queued, and
+// answers false if it took none; Writable comes when it would. A connection
+// that is closing takes everything and writes nothing.
+func (c *Conn) Push(pieces [][]byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase > phaseOpen || c.dead || c.slow {
+		return true
+	}
+	if c.queued > 0 || c.flushing {
+		c.refused = true
+		return false
+	}
+	for _, b := range pieces {
+		c.queue(b)
+	}
+	return true
+}
+
+// drained answers whether the owner is to be told that it may Push: nothing
+// is queued any more. Called by the flusher as it ends, with mu held.
+func (c *Conn) drained() (tell bool) {
+	tell = c.refused && c.queued == 0 && c.phase == phaseOpen
+	c.refused = c.refused && !tell
+	return tell
 }
 
 // Close starts the closing handshake: what was sent before leaves first, the

@@ -5,7 +5,7 @@ import "github.com/finch-go/finch/internal/frame"
 // Events is the owner of a connection. The engine calls it; the owner sends
 // and closes through the [Conn].
 //
-// Opened, Received, Failing and Closed run on the executor: never two at once, in this
+// Opened, Received, Ending and Closed run on the executor: never two at once, in this
 // order, and they may block. The others are called by whoever notices, must
 // not block, and may run at the same time as the executor's. No callback runs
 // under a lock of the connection. The owner recovers its own panics.
@@ -23,10 +23,15 @@ type Events interface {
 	// the owner's to keep.
 	Received(op frame.Opcode, payload []byte)
 
-	// Failing comes before the close frame when the peer broke the protocol
-	// or a limit: the last chance to tell it more than fits into a close
-	// reason. It runs on the executor, after what arrived before.
-	Failing(why Close)
+	// Ending comes before the close frame, unless Close is what ends the
+	// connection: the last chance to send. It runs on the executor, after
+	// what arrived before has been handled. failed: the peer broke the
+	// protocol or a limit.
+	Ending(why Close, failed bool)
+
+	// Writable tells that a connection which refused a Push would take one
+	// now.
+	Writable()
 
 	// Deaf tells that nothing is read for now, so that an answer that
 	// somebody waits for will not come: err is ErrInboxFull (reading goes on

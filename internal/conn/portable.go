@@ -144,9 +144,13 @@ func (p *portable) write() {
 			if closing {
 				p.closeWritten()
 			}
+			tell := p.drained()
 			p.mu.Unlock()
 			if closing {
 				p.closeWrite()
+			}
+			if tell {
+				p.ev.Writable()
 			}
 			return
 		}

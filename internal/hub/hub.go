@@ -36,6 +36,7 @@ type Hub struct {
 	options Options
 	seq     atomic.Uint64 // of the last entry
 	pinned  atomic.Int64  // bytes that wait
+	taken   atomic.Int64  // messages that sinks took
 	work    work
 
 	mu      sync.RWMutex // guards the directory; taken before a member's
@@ -64,6 +65,10 @@ func New(o Options) *Hub {
 
 // Pinned answers how many bytes wait for members to take them.
 func (h *Hub) Pinned() int64 { return h.pinned.Load() }
+
+// Delivered answers how many messages sinks have taken, each counted once per
+// sink.
+func (h *Hub) Delivered() int64 { return h.taken.Load() }
 
 // Send sends to every member at the address but one.
 func (h *Hub) Send(to Address, msg Message, except *Member) {

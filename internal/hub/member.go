@@ -65,19 +65,24 @@ func (m *Member) pendingElsewhere(s *sub) bool {
 		return true
 	}
 	for _, o := range m.subs {
-		if o != s && o.cursor.Load() != o.log.head.Load() {
+		if o != s && o.behind() {
 			return true
 		}
 	}
 	return false
 }
 
+// pendingInLogs tells whether any log owes the member something.
+func (m *Member) pendingInLogs() bool { return slices.ContainsFunc(m.subs, (*sub).behind) }
+
+func (s *sub) behind() bool { return s.cursor.Load() != s.log.head.Load() }
+
 // collect answers what the member is owed of all that was sent up to limit, in
 // order, within the bounds of one batch; more tells that there is more. Called
 // with mu held.
 func (m *Member) collect(limit uint64) (batch []due, more bool) {
 	for _, s := range m.subs {
-		if s.cursor.Load() == s.log.head.Load() {
+		if !s.behind() {
 			continue
 		}
 		var cut bool

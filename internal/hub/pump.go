@@ -32,6 +32,13 @@ func (h *Hub) ready(t task) {
 	}
 }
 
+// Idle tells whether Step has nothing to do.
+func (h *Hub) Idle() bool {
+	h.work.mu.Lock()
+	defer h.work.mu.Unlock()
+	return h.work.head == len(h.work.tasks)
+}
+
 func (w *work) pop() (t task, rest, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -90,6 +97,10 @@ func (h *Hub) flush(m *Member) {
 	// returned yet: so that up to limit nothing can turn up between.
 	limit := h.seq.Load()
 	for {
+		if len(m.backlog) > 0 && len(m.backlog) <= batchEntries && m.owed <= batchBytes && !m.pendingInLogs() {
+			h.flushBacklog(m)
+			return
+		}
 		batch, more := m.collect(limit)
 		if len(batch) == 0 {
 			return
@@ -98,6 +109,7 @@ func (h *Hub) flush(m *Member) {
 			m.block()
 			return
 		}
+		h.taken.Add(int64(len(batch)))
 		h.settle(m, batch)
 		if !more {
 			return
@@ -105,11 +117,31 @@ func (h *Hub) flush(m *Member) {
 	}
 }
 
+// flushBacklog pushes the backlog of a member that its logs owe nothing: the
+// case of every answer.
+func (h *Hub) flushBacklog(m *Member) {
+	pieces := make([][]byte, len(m.backlog))
+	for i, d := range m.backlog {
+		pieces[i] = d.frame
+	}
+	if !m.Sink.Push(pieces) {
+		m.block()
+		return
+	}
+	h.taken.Add(int64(len(pieces)))
+	h.pinned.Add(int64(-m.owed))
+	m.owed = 0
+	clear(m.backlog)
+	if m.backlog = m.backlog[:0]; cap(m.backlog) > 4 {
+		m.backlog = nil // an idle member keeps no memory for it
+	}
+}
+
 // block remembers that the sink takes nothing for now.
 func (m *Member) block() {
 	m.blocked = true
 	for _, s := range m.subs {
-		if s.cursor.Load() != s.log.head.Load() {
+		if s.behind() {
 			s.log.mu.Lock()
 			s.log.lag(s)
 			s.log.mu.Unlock()
@@ -170,9 +202,13 @@ func (h *Hub) begin(l *log) {
 
 // walk brings the members of one part up to date.
 func (h *Hub) walk(p *part) {
+	run := 0
 	for _, s := range p.subs {
-		h.visit(p.stroll, s)
+		if h.visit(p.stroll, s) {
+			run++
+		}
 	}
+	h.taken.Add(int64(run) * int64(p.to-p.from))
 	if p.left.Add(-1) == 0 {
 		h.finish(p.stroll)
 	}
@@ -180,7 +216,7 @@ func (h *Hub) walk(p *part) {
 
 // visit brings one member up to date: with the run that most are owed if that
 // is all it is owed, else with everything, in order.
-func (h *Hub) visit(w *stroll, s *sub) {
+func (h *Hub) visit(w *stroll, s *sub) (tookRun bool) {
 	m := s.member
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -195,9 +231,11 @@ func (h *Hub) visit(w *stroll, s *sub) {
 		h.flush(m)
 	case m.Sink.Push(w.run(m.Rendition)):
 		s.cursor.Store(w.to)
+		return true
 	default:
 		m.block()
 	}
+	return false
 }
 
 // run answers the bytes of the walk in a rendition.
