@@ -19,7 +19,7 @@ import (
 // All meet in startClose, which happens once, and finish, which happens once.
 
 // startClose leaves phaseOpen: why is settled and the close frame queued.
-// Called with mu held; the caller calls ev.Closing after unlocking.
+// Called with mu held; the caller calls announce after unlocking.
 func (c *Conn) startClose(why Close) {
 	c.phase = phaseClosing
 	c.why = why
@@ -57,7 +57,19 @@ func (c *Conn) end() {
 	}
 	c.startClose(c.why)
 	c.mu.Unlock()
+	c.announce()
+}
+
+// announce calls ev.Closing, behind which Closed may come. Called once, by
+// whoever has left phaseOpen, without mu.
+func (c *Conn) announce() {
 	c.ev.Closing()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.announced = true
+	if c.phase == phaseOver {
+		c.push(step{kind: stepClosed})
+	}
 }
 
 // peerEnded is called by the reader when no message can follow: after the
@@ -111,9 +123,7 @@ func (c *Conn) lost(reason string) {
 		if !c.deaf {
 			c.deaf = true
 			c.why = Close{Code: codeAbnormal, Reason: reason}
-			if c.started {
-				c.push(step{kind: stepEnd})
-			}
+			c.push(step{kind: stepEnd})
 		}
 		// A handler may be waiting for its context, which ends with Closing.
 		if busy {
@@ -140,10 +150,10 @@ func (c *Conn) expire() {
 	c.phase = phaseClosing
 	c.finish()
 	c.mu.Unlock()
-	c.ev.Closing()
+	c.announce()
 }
 
-// finish queues the last callback. Called with mu held.
+// finish queues the last callback, behind Closing. Called with mu held.
 func (c *Conn) finish() {
 	if c.phase == phaseOver {
 		return
@@ -153,7 +163,9 @@ func (c *Conn) finish() {
 	if c.why.Code == 0 {
 		c.why.Code = codeNoStatus
 	}
-	c.push(step{kind: stepClosed})
+	if c.announced { // else announce does it
+		c.push(step{kind: stepClosed})
+	}
 	if c.over != nil {
 		close(c.over)
 		c.over = nil

@@ -63,6 +63,7 @@ type Conn struct {
 	peerClosed bool // the peer's close frame has arrived
 	failed     bool // the peer broke the protocol: no close frame of its own will be understood
 	said       bool // our close frame is written
+	announced  bool // ev.Closing has returned
 	over       chan struct{}
 
 	// Executor state.
@@ -90,10 +91,8 @@ const (
 func (c *Conn) Start(early []byte) {
 	c.mu.Lock()
 	c.started = true
-	c.push(step{kind: stepOpened})
-	if c.dead { // aborted before it began
-		c.push(step{kind: stepEnd})
-	}
+	c.in.pushFirst(step{kind: stepOpened})
+	c.wake()
 	c.kick()
 	c.mu.Unlock()
 	c.tr.start(early)
@@ -172,7 +171,7 @@ func (c *Conn) Close(code int, reason string) error {
 	}
 	c.startClose(Close{Code: code, Reason: reason})
 	c.mu.Unlock()
-	c.ev.Closing()
+	c.announce()
 	return nil
 }
 
@@ -249,7 +248,14 @@ func (c *Conn) dropQueue() {
 // push gives the executor a step. Called with mu held.
 func (c *Conn) push(s step) {
 	c.in.push(s)
-	if !c.running {
+	c.wake()
+}
+
+// wake makes the executor run if it does not. Before Start it stays asleep:
+// whatever ends the connection until then comes behind Opened. Called with mu
+// held.
+func (c *Conn) wake() {
+	if !c.running && c.started {
 		c.running = true
 		go c.execute()
 	}

@@ -35,6 +35,9 @@ func (b *inbox) push(s step) {
 	b.steps = append(b.steps, s)
 }
 
+// pushFirst puts a step before all others; nothing has been popped yet.
+func (b *inbox) pushFirst(s step) { b.steps = append([]step{s}, b.steps...) }
+
 func (b *inbox) pop() (step, bool) {
 	if b.head == len(b.steps) {
 		b.steps, b.head = nil, 0 // an idle connection keeps no memory for its inbox
