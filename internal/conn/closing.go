@@ -76,6 +76,10 @@ func (c *Conn) announce() {
 // peer's close frame (byPeer), or after a frame that breaks the protocol.
 func (c *Conn) peerEnded(why Close, byPeer bool) {
 	c.mu.Lock()
+	if c.failed || c.peerClosed { // the parser repeats its error for whatever follows
+		c.mu.Unlock()
+		return
+	}
 	if byPeer {
 		c.peerClosed = true
 	} else {
