@@ -112,7 +112,7 @@ func (c *Conn) closeWritten() {
 }
 
 // lost is called when the transport is gone: read or write failed, or a
-// deadline passed.
+// deadline passed. It ends the network connection.
 func (c *Conn) lost(reason string) {
 	c.mu.Lock()
 	if c.dead {
@@ -141,6 +141,7 @@ func (c *Conn) lost(reason string) {
 		c.resume = nil
 	}
 	c.mu.Unlock()
+	c.tr.shut() // whoever reads has nothing to wait for
 	c.ev.Deaf(ErrClosed)
 }
 
