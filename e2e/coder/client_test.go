@@ -1,4 +1,5 @@
-// Package coder_test lets coder/websocket use the demo.
+// Package coder_test lets coder/websocket use the demo. Run alone it needs
+// -count=1: go test's cache does not see the program that it builds.
 package coder_test
 
 import (

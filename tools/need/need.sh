@@ -57,6 +57,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 	for what in "${missing[@]}"; do echo "need: missing: $what" >&2; done
 	echo "need: on Debian and Ubuntu this installs it: sudo apt-get update && sudo apt-get install -y ${packages[*]}" >&2
 	[ -z "${CI:-}${FINCH_CI:-}" ] || exit 1
+	have gcc || have clang || exit 1 # without it no Go test runs
 	echo "need: the suites that need it are SKIPPED below" >&2
 fi
 exit 0
