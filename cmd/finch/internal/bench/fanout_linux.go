@@ -10,6 +10,7 @@ type fanWork struct {
 	pace       *pace    // nil: as fast as everybody has had the last
 	slots      []slot   // the messages in flight, when there is no pace
 	done       []int    // slots that are free, to be filled when the batch is read
+	gone       []bool   // by publisher: dropped, and with it who knows how many messages
 	left       int64    // deliveries that are still to come
 }
 
@@ -33,7 +34,7 @@ func newFanWork(r *run) *fanWork {
 	for i := range n { // spread over those who opened first and last
 		w.publishers = append(w.publishers, members[i*len(members)/n])
 	}
-	w.sent = make([]uint32, n)
+	w.sent, w.gone = make([]uint32, n), make([]bool, n)
 	w.books = make([]book, n*len(r.loop.sockets))
 	return w
 }
@@ -133,7 +134,13 @@ func (w *fanWork) delivered(st stamp) {
 func (w *fanWork) dropped(s *socket) {
 	w.members--
 	for p, sent := range w.sent {
-		w.left -= int64(w.bookOf(s, p).lost(sent))
+		if !w.gone[p] {
+			w.left -= int64(w.bookOf(s, p).lost(sent))
+		}
+		if w.publishers[p] == s {
+			w.left -= int64(w.lostOf(p))
+			w.gone[p] = true
+		}
 	}
 	for i := range w.slots {
 		if sl := &w.slots[i]; sl.left > 0 && !w.bookOf(s, sl.publisher).has(sl.seq) {
@@ -145,12 +152,19 @@ func (w *fanWork) dropped(s *socket) {
 func (w *fanWork) outstanding() int64 { return w.left }
 
 func (w *fanWork) lost() (n uint64) {
-	for _, s := range w.r.loop.sockets {
-		if !s.live() || s.slow {
-			continue
+	for p := range w.publishers {
+		if !w.gone[p] {
+			n += w.lostOf(p)
 		}
-		for p, sent := range w.sent {
-			n += w.bookOf(s, p).lost(sent)
+	}
+	return n
+}
+
+// lostOf counts what those who are here have not had of one publisher.
+func (w *fanWork) lostOf(p int) (n uint64) {
+	for _, s := range w.r.loop.sockets {
+		if s.live() && !s.slow {
+			n += w.bookOf(s, p).lost(w.sent[p])
 		}
 	}
 	return n

@@ -42,6 +42,7 @@ func (r *run) touch() error {
 	r.stamps = newStamper(touchSize)
 	w := newEchoWork(r)
 	r.work = w
+	r.from, r.to = 0, 0 // one message each
 	for i, s := range r.loop.sockets {
 		w.send(s, r.loop.now())
 		r.loop.send(s, frame.Ping, []byte("finch"))
