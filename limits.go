@@ -14,9 +14,15 @@ type Limits struct {
 	// reassembly. Beyond it the socket is told finch.error 413 and closed
 	// with 1009. Zero: 64 KiB.
 	MessageBytes int
-	// QueueBytes is how much may wait to be written to one socket. Beyond it
-	// the socket is closed with 1013. Zero: 1 MiB.
+	// QueueBytes is how much may wait for sockets that do not keep up: of
+	// what was sent to one socket alone, and of what was sent to one address.
+	// Beyond it the sockets that are furthest behind are closed with 1013.
+	// Zero: 1 MiB.
 	QueueBytes int
+	// NodeBytes is how much may wait for all sockets of a manager together.
+	// Beyond it those that are furthest behind at an address that is sent to
+	// are closed with 1013. Zero: 512 MiB.
+	NodeBytes int64
 	// InboxBytes and InboxMessages are how much may wait for the handlers of
 	// one socket. Beyond it the socket is not read until half is handled.
 	// Zero: 256 KiB and 256.

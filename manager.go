@@ -102,6 +102,7 @@ func NewSocketManager(o *SocketManagerOptions) *SocketManager {
 		Wake:        m.pump.wake,
 		LogBytes:    o.Limits.QueueBytes,
 		MemberBytes: o.Limits.QueueBytes,
+		NodeBytes:   o.Limits.NodeBytes,
 	})
 	m.hub = m.pump.hub
 	if m.logger == nil {

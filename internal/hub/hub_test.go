@@ -483,3 +483,27 @@ type nowhere struct{}
 
 func (nowhere) Push([][]byte) bool { return true }
 func (nowhere) Overflow()          {}
+
+func TestTheNodeKeepsItsMemory(t *testing.T) {
+	h := hub.New(hub.Options{NodeBytes: 100})
+	var slow []*reader
+	for i := range 10 {
+		m, r := add(h, fmt.Sprint(i), "")
+		h.Join(m, fmt.Sprint("room", i))
+		r.busy = true
+		slow = append(slow, r)
+	}
+	for i := range 10 {
+		for range 3 { // far below the bound of one address
+			h.Send(hub.Address{Kind: hub.Room, Name: fmt.Sprint("room", i)}, message("12345678"), nil)
+			settle(h)
+		}
+	}
+	gone := 0
+	for _, r := range slow {
+		gone += r.overflow
+	}
+	if gone == 0 || gone == 10 {
+		t.Errorf("%d of 10 had to go", gone)
+	}
+}
