@@ -178,15 +178,25 @@ func (p *portable) writeAll(batch [][]byte) (total int, err error) {
 	}
 	for len(batch) > 0 && err == nil {
 		n, size := 0, 0
-		for n < len(batch) && (n == 0 || size+len(batch[n]) <= writeSize) {
+		for n < len(batch) && size+len(batch[n]) <= writeSize {
 			size += len(batch[n])
 			n++
 		}
-		p.nc.SetWriteDeadline(time.Now().Add(p.cfg.WriteWait * time.Duration(1+size/writeSize)))
-		err = writeTogether(p.nc, batch[:n], size)
+		if n == 0 { // one frame of more than that: a piece of it
+			err = p.writeSome([][]byte{batch[0][:writeSize]}, writeSize)
+			batch[0] = batch[0][writeSize:]
+			continue
+		}
+		err = p.writeSome(batch[:n], size)
 		batch = batch[n:]
 	}
 	return total, err
+}
+
+// writeSome writes at most writeSize bytes under one deadline.
+func (p *portable) writeSome(frames [][]byte, size int) error {
+	p.nc.SetWriteDeadline(time.Now().Add(p.cfg.WriteWait))
+	return writeTogether(p.nc, frames, size)
 }
 
 // writeTogether writes frames with one system call where it can.
