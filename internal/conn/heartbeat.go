@@ -7,13 +7,16 @@ import "time"
 type heartbeat struct {
 	p      *portable
 	last   time.Time // when the peer was last heard
-	pinged bool      // since then
+	pinged time.Time // when it was pinged since then; zero if it was not
 }
 
 // heard notes a sign of life; any byte is one.
 func (h *heartbeat) heard() {
 	h.last = time.Now()
-	h.pinged = false
+	if !h.pinged.IsZero() {
+		h.pinged = time.Time{}
+		h.arm()
+	}
 }
 
 // arm sets the next deadline.
@@ -22,8 +25,8 @@ func (h *heartbeat) arm() {
 		return
 	}
 	at := h.last.Add(h.p.cfg.Heartbeat)
-	if h.pinged {
-		at = at.Add(h.p.cfg.PongWait)
+	if !h.pinged.IsZero() {
+		at = h.pinged.Add(h.p.cfg.PongWait)
 	}
 	h.p.mu.Lock()
 	defer h.p.mu.Unlock()
@@ -47,17 +50,16 @@ func (h *heartbeat) expired() bool {
 	if lingering {
 		return true
 	}
-	silent := time.Since(h.last)
-	switch {
-	case h.pinged && silent >= h.p.cfg.Heartbeat+h.p.cfg.PongWait:
+	switch asked := !h.pinged.IsZero(); {
+	case asked && time.Since(h.pinged) >= h.p.cfg.PongWait:
 		h.p.Close(codeNoHeartbeat, "no sign of life")
 		h.p.mu.Lock()
 		h.p.linger(h.p.cfg.CloseWait)
 		h.p.mu.Unlock()
 		return false
-	case !h.pinged && silent >= h.p.cfg.Heartbeat:
+	case !asked && time.Since(h.last) >= h.p.cfg.Heartbeat:
 		h.p.ping()
-		h.pinged = true
+		h.pinged = time.Now()
 	}
 	h.arm()
 	return false
