@@ -149,6 +149,20 @@ test('a broken envelope is refused, and the socket lives', async () => {
   await client.close();
 });
 
+test('bytes travel in a binary frame, both ways', async () => {
+  const client = await Client.open('/ws');
+  const head = Buffer.from('{"path":"stream"}');
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(head.length);
+  const bytes = randomBytes(5000);
+  client.send(Buffer.concat([length, head, bytes]));
+  const got = await client.text((frame) => Buffer.isBuffer(frame));
+  const size = got.readUInt32BE();
+  assert.equal(JSON.parse(got.subarray(4, 4 + size)).path, 'streamServer');
+  assert.deepEqual(got.subarray(4 + size), bytes);
+  await client.close();
+});
+
 test('a message over the limit closes with 1009', async () => {
   for (const path of ['/ws', '/echo']) {
     const client = await Client.open(path);
