@@ -1,14 +1,19 @@
-// Package frame is the framing of RFC 6455: bytes in, bytes out.
+// Package frame is the framing of RFC 6455 and the compression of RFC 7692:
+// bytes in, bytes out.
 //
 // Append functions write frames, in the shape of the append built-in. A
 // [Parser] reads the bytes of one peer, split anywhere, and returns whole
 // messages and control frames; it checks everything that the RFC asks of the
 // framing, text and close codes included, for a server and for a client.
 //
+// A compressed message comes out of the Parser as it travelled, for [Inflate]
+// to be called where and when it suits; a [Deflater] makes them. [ParseOffers]
+// and [Accept] are the server's side of the negotiation.
+//
 // The package reads from nothing and writes to nothing: it knows no
 // connection, clock, goroutine, log or source of randomness. It does not
-// answer pings, does not inflate, and does not close; it says what came and
-// with which code to fail.
+// answer pings and does not close; it says what came and with which code to
+// fail.
 //
 // A server reads into a buffer that it may share between connections:
 //

@@ -37,5 +37,6 @@ var (
 	errCloseCode         = &Error{codeProtocolError, "close code that must not be sent"}
 	errCloseReason       = &Error{codeInvalidPayload, "close reason is not valid UTF-8"}
 	errText              = &Error{codeInvalidPayload, "text is not valid UTF-8"}
+	errDeflate           = &Error{codeInvalidPayload, "compressed message cannot be inflated"}
 	errTooBig            = &Error{codeTooBig, "message too big"}
 )
