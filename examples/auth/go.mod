@@ -7,4 +7,6 @@ require (
 	github.com/golang-jwt/jwt/v5 v5.3.1
 )
 
+require github.com/klauspost/compress v1.20.3 // indirect
+
 replace github.com/finch-go/finch => ../..
