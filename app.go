@@ -39,12 +39,13 @@ type AppOptions struct {
 	// stops. Zero: 20 s.
 	ShutdownWait time.Duration
 
-	// AllowedOrigins, TrustedProxies, Limits and Heartbeat are those of
-	// [SocketManagerOptions], for raw sockets ([Route].WS).
+	// AllowedOrigins, TrustedProxies, Limits, Heartbeat and Engine are those
+	// of [SocketManagerOptions], for raw sockets ([Route].WS).
 	AllowedOrigins []string
 	TrustedProxies []netip.Prefix
 	Limits         Limits
 	Heartbeat      time.Duration
+	Engine         Engine
 }
 
 // App is a program of routes, controllers and sockets. It is an
@@ -101,7 +102,7 @@ func NewApp(o *AppOptions) *App {
 	a.gate = gate{
 		origins: slices.Clone(o.AllowedOrigins),
 		trusted: slices.Clone(o.TrustedProxies),
-		engine:  conn.Portable,
+		engine:  o.Engine.engine(),
 		config:  o.Limits.config(o.Heartbeat, &a.meter),
 		logger:  a.logger,
 	}

@@ -50,6 +50,8 @@ type SocketManagerOptions struct {
 	// then has 20 s to say anything. Zero: 25 s, because proxies cut idle
 	// connections after 60. Negative: no pings.
 	Heartbeat time.Duration
+	// Engine is how connections wait for bytes. Zero: what costs least.
+	Engine Engine
 	// Logger gets what goes wrong. Nil: slog.Default().
 	Logger *slog.Logger
 }
@@ -116,7 +118,7 @@ func NewSocketManager(o *SocketManagerOptions) *SocketManager {
 		origins: slices.Clone(o.AllowedOrigins),
 		keep:    slices.Clone(o.KeepHeaders),
 		trusted: slices.Clone(o.TrustedProxies),
-		engine:  conn.Portable,
+		engine:  o.Engine.engine(),
 		config:  o.Limits.config(o.Heartbeat, &m.meter),
 		logger:  m.logger,
 	}

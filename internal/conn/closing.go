@@ -22,8 +22,7 @@ import (
 // Called with mu held; the caller calls announce after unlocking.
 func (c *Conn) startClose(why Close) {
 	c.phase = phaseClosing
-	c.why = why
-	c.in.dropMessages()
+	c.why = &why
 	c.deafen()
 	if c.dead {
 		c.finish()
@@ -36,9 +35,8 @@ func (c *Conn) startClose(why Close) {
 func (c *Conn) deafen() {
 	c.deaf = true
 	c.in.dropMessages()
-	if c.resume != nil { // the reader still has to see the peer's end
-		close(c.resume)
-		c.resume = nil
+	if c.paused { // the reader still has to see the peer's end
+		c.unpause()
 	}
 }
 
@@ -46,7 +44,7 @@ func (c *Conn) deafen() {
 func (c *Conn) end() {
 	c.mu.Lock()
 	if !c.dead && c.phase == phaseOpen {
-		why, failed := c.why, c.failed
+		why, failed := *c.why, c.failed
 		c.mu.Unlock()
 		c.ev.Ending(why, failed)
 		c.mu.Lock()
@@ -55,7 +53,7 @@ func (c *Conn) end() {
 		c.mu.Unlock()
 		return
 	}
-	c.startClose(c.why)
+	c.startClose(*c.why)
 	c.mu.Unlock()
 	c.announce()
 }
@@ -76,23 +74,23 @@ func (c *Conn) announce() {
 // peer's close frame (byPeer), or after a frame that breaks the protocol.
 func (c *Conn) peerEnded(why Close, byPeer bool) {
 	c.mu.Lock()
-	if c.failed || c.peerClosed { // the parser repeats its error for whatever follows
+	if c.peerClosed || c.failed {
 		c.mu.Unlock()
-		return
+		return // nothing that follows means anything, and must not prolong the deadline
 	}
 	if byPeer {
 		c.peerClosed = true
 	} else {
 		c.failed = true
 	}
-	c.tr.linger(c.cfg.CloseWait)
+	c.tr.linger()
 	switch {
 	case c.phase == phaseClosing:
 		if c.said {
 			c.finish()
 		}
 	case c.phase == phaseOpen && !c.deaf:
-		c.why = why
+		c.why = &why
 		c.deaf = true // what has arrived is still handled
 		c.push(step{kind: stepEnd})
 	}
@@ -105,14 +103,14 @@ func (c *Conn) peerEnded(why Close, byPeer bool) {
 // mu held.
 func (c *Conn) closeWritten() {
 	c.said = true
-	c.tr.linger(c.cfg.CloseWait)
+	c.tr.linger()
 	if c.peerClosed || c.failed {
 		c.finish()
 	}
 }
 
 // lost is called when the transport is gone: read or write failed, or a
-// deadline passed. It ends the network connection.
+// deadline passed.
 func (c *Conn) lost(reason string) {
 	c.mu.Lock()
 	if c.dead {
@@ -120,13 +118,13 @@ func (c *Conn) lost(reason string) {
 		return
 	}
 	c.dead = true
-	c.dropQueue()
+	c.abandon()
 	switch c.phase {
 	case phaseOpen:
 		busy := c.running
 		if !c.deaf {
 			c.deaf = true
-			c.why = Close{Code: codeAbnormal, Reason: reason}
+			c.why = &Close{Code: codeAbnormal, Reason: reason}
 			c.push(step{kind: stepEnd})
 		}
 		// A handler may be waiting for its context, which ends with Closing.
@@ -136,12 +134,11 @@ func (c *Conn) lost(reason string) {
 	case phaseClosing:
 		c.finish()
 	}
-	if c.resume != nil {
-		close(c.resume)
-		c.resume = nil
+	if c.paused {
+		c.unpause()
 	}
 	c.mu.Unlock()
-	c.tr.shut() // whoever reads has nothing to wait for
+	c.tr.shut()
 	c.ev.Deaf(ErrClosed)
 }
 
@@ -171,22 +168,5 @@ func (c *Conn) finish() {
 	if c.announced { // else announce does it
 		c.push(step{kind: stepClosed})
 	}
-	if c.over != nil {
-		close(c.over)
-		c.over = nil
-	}
-}
-
-// overChan answers a channel that is closed when the connection is over; nil
-// if it already is.
-func (c *Conn) overChan() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.phase == phaseOver {
-		return nil
-	}
-	if c.over == nil {
-		c.over = make(chan struct{})
-	}
-	return c.over
+	c.tr.settled()
 }

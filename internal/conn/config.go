@@ -31,6 +31,13 @@ type Config struct {
 	Heartbeat time.Duration
 	PongWait  time.Duration
 
+	// PartialWait is how long a frame, or a message in fragments, may take
+	// from its first byte to its last, and a second more for every 16 KiB of
+	// it that have arrived; then the connection is closed with 1008. A peer
+	// that sends a byte now and then would else hold its memory for ever.
+	// Zero: 30 s.
+	PartialWait time.Duration
+
 	// WriteWait is how long the peer may take no byte of what is being
 	// written, 64 KiB at a time. Zero: 30 s.
 	WriteWait time.Duration
@@ -74,6 +81,7 @@ func (c Config) withDefaults() Config {
 	bound(&c.QueueBytes, 1<<20)
 	fill(&c.Heartbeat, 25*time.Second)
 	fill(&c.PongWait, 20*time.Second)
+	fill(&c.PartialWait, 30*time.Second)
 	fill(&c.WriteWait, 30*time.Second)
 	fill(&c.CloseWait, 5*time.Second)
 	fill(&c.StallWait, 2*time.Minute)
@@ -88,4 +96,9 @@ func (c Config) withDefaults() Config {
 func (c Config) Ready() *Config {
 	r := c.withDefaults()
 	return &r
+}
+
+// partialWait is PartialWait for a message of which so much is in memory.
+func (c *Config) partialWait(buffered int) time.Duration {
+	return c.PartialWait + time.Duration(buffered)*time.Second/(16<<10)
 }

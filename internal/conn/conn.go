@@ -3,7 +3,6 @@ package conn
 import (
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/finch-go/finch/internal/frame"
 )
@@ -21,28 +20,40 @@ var (
 const (
 	codeNoStatus    = 1005
 	codeAbnormal    = 1006
+	codePolicy      = 1008
 	codeTryAgain    = 1013
 	codeNoHeartbeat = 4408
 )
 
-// transport is what an engine adds to a Conn: how its bytes move.
+// transport is what an engine adds to a Conn: how its bytes move. All but
+// start and shut are called with Conn.mu held.
 type transport interface {
 	// start begins to read, with the bytes that came behind the handshake.
 	// It is called once.
 	start(early []byte)
-	// flush makes the flusher run: something is queued and none is running.
-	// Called with Conn.mu held.
-	flush()
 	// shut ends the network connection at once. Any goroutine, any number
-	// of times.
+	// of times, without Conn.mu.
 	shut()
-	// linger starts the deadline for the peer's end of the stream, or moves
-	// it. Called with Conn.mu held.
-	linger(d time.Duration)
+	// flush makes a flusher run: something is queued.
+	flush()
+	// settle is flush when the executor has nothing left to do, and may write
+	// there and then. It may let go of Conn.mu meanwhile.
+	settle() error
+	// pause stops reading, resume goes on.
+	pause()
+	resume()
+	// linger starts the deadline of Config.CloseWait for the next step of the
+	// peer, or starts it afresh.
+	linger()
+	// settled tells that Closed is about to run: nothing is left to write.
+	settled()
 }
 
 // Conn is one live connection. Its methods may be called by any goroutine,
 // inside callbacks too, and none of them blocks.
+//
+// Its fields are few, because there may be a million of them at rest: what
+// only a busy or a closing connection needs hangs on a pointer.
 type Conn struct {
 	cfg *Config
 	ev  Events
@@ -53,9 +64,12 @@ type Conn struct {
 
 	mu sync.Mutex // guards everything below
 
-	// Closing state.
+	in     *inbox  // what the executor has to do; nil at rest
+	out    *outbox // what is to be written; nil at rest
+	queued int     // bytes in out
+	why    *Close  // how it ends; nil while nobody knows
+
 	phase      phase
-	why        Close
 	started    bool
 	slow       bool // the queue was full: Close is on its way
 	dead       bool // no byte can be written any more
@@ -64,18 +78,11 @@ type Conn struct {
 	failed     bool // the peer broke the protocol: no close frame of its own will be understood
 	said       bool // our close frame is written
 	announced  bool // ev.Closing has returned
-	over       chan struct{}
-
-	// Executor state.
-	in      inbox
-	running bool
-	resume  chan struct{} // non-nil while the reader waits for the inbox to empty
-
-	// Output state.
-	out      [][]byte // frames that no flusher has taken yet
-	queued   int      // bytes in out and in the flusher's hands
-	flushing bool
-	refused  bool // a Push: Writable is owed
+	refused    bool // a Push: Writable is owed
+	inline     bool // the reader runs the handlers; set before Start
+	running    bool // there is an executor, or the reader is one
+	paused     bool // nothing is read until the inbox is half empty
+	writing    bool // a flusher has taken frames
 }
 
 type phase uint8
@@ -91,7 +98,7 @@ const (
 func (c *Conn) Start(early []byte) {
 	c.mu.Lock()
 	c.started = true
-	c.in.pushFirst(step{kind: stepOpened})
+	c.in = c.in.pushFirst(step{kind: stepOpened})
 	c.wake()
 	c.kick()
 	c.mu.Unlock()
@@ -118,8 +125,7 @@ func (c *Conn) Send(b []byte) error {
 	}
 	if c.queued+len(b) > c.cfg.QueueBytes {
 		c.cfg.Meter.Slow.Add(1)
-		c.cfg.Meter.Dropped.Add(int64(len(c.out)) + 1)
-		c.dropQueue() // the close frame should reach a peer that wakes up
+		c.cfg.Meter.Dropped.Add(int64(c.dropQueue()) + 1) // the close frame should reach a peer that wakes up
 		c.slow = true
 		c.mu.Unlock()
 		go c.Close(codeTryAgain, "you read too slowly") // the sender may hold locks that ev.Closing wants
@@ -133,30 +139,30 @@ func (c *Conn) Send(b []byte) error {
 
 // Push is Send for an owner that keeps a queue of its own: it takes frames, in
 // pieces that are shared like Send's, only while nothing else is queued, and
-// answers false if it took none; Writable comes when it would. A connection
-// that is closing takes everything and writes nothing.
+// answers false if it took none; Writable comes when it would. What the
+// network takes at once is written before Push returns. A connection that is
+// closing takes everything and writes nothing.
 func (c *Conn) Push(pieces [][]byte) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.phase > phaseOpen || c.dead || c.slow {
+		c.mu.Unlock()
 		return true
 	}
-	if c.queued > 0 || c.flushing {
+	if c.queued > 0 || c.writing {
 		c.refused = true
+		c.mu.Unlock()
 		return false
 	}
 	for _, b := range pieces {
-		c.queue(b)
+		c.put(b)
+	}
+	err := c.tr.settle()
+	c.kick() // what settle has left
+	c.mu.Unlock()
+	if err != nil {
+		c.lost(err.Error())
 	}
 	return true
-}
-
-// drained answers whether the owner is to be told that it may Push: nothing
-// is queued any more. Called by the flusher as it ends, with mu held.
-func (c *Conn) drained() (tell bool) {
-	tell = c.refused && c.queued == 0 && c.phase == phaseOpen
-	c.refused = c.refused && !tell
-	return tell
 }
 
 // Close starts the closing handshake: what was sent before leaves first, the
@@ -180,17 +186,16 @@ func (c *Conn) Close(code int, reason string) error {
 func (c *Conn) Drain(code int, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase > phaseOpen || c.why.Code != 0 {
+	if c.phase > phaseOpen || c.why != nil {
 		return
 	}
-	c.why = Close{Code: code, Reason: reason}
+	c.why = &Close{Code: code, Reason: reason}
 	c.deafen()
 	c.push(step{kind: stepDrain})
 }
 
 // Abort ends the connection without a handshake.
 func (c *Conn) Abort() {
-	c.tr.shut()
 	c.lost("aborted")
 }
 
@@ -209,7 +214,7 @@ func (c *Conn) Deaf() error {
 	switch {
 	case c.deaf || c.dead || c.phase > phaseOpen:
 		return ErrClosed
-	case c.resume != nil || c.in.full(c.cfg):
+	case c.paused || c.in.full(c.cfg):
 		return ErrInboxFull
 	}
 	return nil
@@ -220,34 +225,73 @@ func (c *Conn) queue(b []byte) {
 	if c.dead || len(b) == 0 {
 		return
 	}
-	c.out = append(c.out, b)
-	c.queued += len(b)
-	c.cfg.Meter.Queued.Add(int64(len(b)))
+	c.put(b)
 	c.kick()
 }
 
-// kick makes the flusher run if it should and does not. Called with mu held.
+// put is queue without telling the flusher. Called with mu held.
+func (c *Conn) put(b []byte) {
+	c.out = c.out.put(b)
+	c.queued += len(b)
+	c.cfg.Meter.Queued.Add(int64(len(b)))
+}
+
+// kick makes a flusher run if there is something to write. Called with mu
+// held.
 func (c *Conn) kick() {
-	if !c.flushing && len(c.out) > 0 && c.started && !c.dead {
-		c.flushing = true
+	if c.started && !c.dead && !c.out.empty() {
 		c.tr.flush()
 	}
 }
 
-// dropQueue forgets the frames that no flusher has taken. Called with mu held.
-func (c *Conn) dropQueue() {
-	n := 0
-	for _, b := range c.out {
-		n += len(b)
-	}
-	c.out = nil
+// take gives the flusher frames of about size bytes, at most as many as into
+// has room for; until it calls wrote, no other flusher may. Called with mu
+// held.
+func (c *Conn) take(into [][]byte, size int) [][]byte {
+	c.writing = true
+	return c.out.take(into, size)
+}
+
+// wrote ends what take began: n bytes are written. Called with mu held.
+func (c *Conn) wrote(n int) {
+	c.writing = false
 	c.queued -= n
 	c.cfg.Meter.Queued.Add(int64(-n))
+	c.out.wrote(n)
+	if c.dead {
+		c.abandon()
+	} else if c.out.empty() {
+		c.out.free()
+		c.out = nil
+		if c.refused && c.phase == phaseOpen {
+			c.refused = false
+			go c.ev.Writable() // without mu
+		}
+	}
+}
+
+// dropQueue forgets the frames that no flusher has begun, and answers how many
+// they were. Called with mu held.
+func (c *Conn) dropQueue() int {
+	count, bytes := c.out.drop()
+	c.queued -= bytes
+	c.cfg.Meter.Queued.Add(int64(-bytes))
+	return count
+}
+
+// abandon forgets everything that is queued, for nothing can be written any
+// more; what a flusher has taken follows when it is done. Called with mu held.
+func (c *Conn) abandon() {
+	c.dropQueue()
+	if !c.writing {
+		c.cfg.Meter.Queued.Add(int64(-c.queued))
+		c.queued, c.out = 0, nil
+	}
 }
 
 // push gives the executor a step. Called with mu held.
 func (c *Conn) push(s step) {
-	c.in.push(s)
+	c.in = c.in.push(s)
 	c.wake()
 }
 
@@ -261,19 +305,18 @@ func (c *Conn) wake() {
 	}
 }
 
-// execute runs the owner's callbacks until there are none left.
+// execute runs the owner's callbacks until there are none left, and then
+// writes what they sent.
 func (c *Conn) execute() {
 	for {
 		c.mu.Lock()
-		s, ok := c.in.pop()
-		if c.resume != nil && c.in.half(c.cfg) {
-			close(c.resume)
-			c.resume = nil
-		}
-		if !ok {
-			c.running = false
-			c.mu.Unlock()
+		if c.in.empty() {
+			c.rest()
 			return
+		}
+		s := c.in.pop()
+		if c.paused && c.in.half(c.cfg) {
+			c.unpause()
 		}
 		c.mu.Unlock()
 		switch s.kind {
@@ -284,7 +327,27 @@ func (c *Conn) execute() {
 		case stepEnd, stepDrain:
 			c.end()
 		case stepClosed:
-			c.ev.Closed(c.why) // why is settled: phaseOver
+			c.ev.Closed(*c.why) // why is settled: phaseOver
 		}
 	}
+}
+
+// rest ends the executor. Called with mu held, which it releases.
+func (c *Conn) rest() {
+	if c.in != nil {
+		c.in.free()
+		c.in = nil
+	}
+	c.running = false
+	err := c.tr.settle()
+	c.mu.Unlock()
+	if err != nil {
+		c.lost(err.Error())
+	}
+}
+
+// unpause lets the reader go on. Called with mu held.
+func (c *Conn) unpause() {
+	c.paused = false
+	c.tr.resume()
 }

@@ -48,6 +48,19 @@ type Events interface {
 	Closed(why Close)
 }
 
+// Inliner is an [Events] that says whether its Received is so short that the
+// reader itself should run it: no goroutine and no copy for a message, but
+// whatever Received does, every connection of that reader waits for. The
+// payload is then borrowed until Received returns, always.
+//
+// It is asked once, by [Engine].New. Only Received runs on the reader, and
+// only when nothing that came before is still to be done; one at a time and in
+// order, as ever.
+type Inliner interface {
+	Events
+	Inline() bool
+}
+
 // Close says how a connection ended.
 type Close struct {
 	// Code is the close code (RFC 6455 section 7.4): the peer's when it

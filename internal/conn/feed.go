@@ -9,6 +9,9 @@ import (
 // feed takes bytes that arrived; b may be changed (frames are unmasked in
 // place) and belongs to the caller again afterwards. Only the reader calls it.
 func (c *Conn) feed(b []byte) {
+	if c.failed {
+		return // by unfinished; what the parser itself refused, it refuses again
+	}
 	for len(b) > 0 {
 		ev, n, err := c.parser.Next(&c.cfg.Frame, b)
 		b = b[n:]
@@ -49,6 +52,9 @@ func (c *Conn) arrived(ev frame.Event) {
 	if c.ev.Early(ev.Opcode, ev.Payload) {
 		return
 	}
+	if c.inline && c.handle(ev) {
+		return
+	}
 	p := ev.Payload
 	if !ev.Owned {
 		p = append(make([]byte, 0, len(p)), p...)
@@ -58,6 +64,25 @@ func (c *Conn) arrived(ev frame.Event) {
 		c.push(step{kind: stepReceived, op: ev.Opcode, payload: p})
 	}
 	c.mu.Unlock()
+}
+
+// handle runs the handler here and now, with borrowed bytes, unless something
+// that came before is still to be done.
+func (c *Conn) handle(ev frame.Event) bool {
+	c.mu.Lock()
+	if c.running || c.deaf {
+		c.mu.Unlock()
+		return false
+	}
+	c.running = true
+	c.mu.Unlock()
+	c.ev.Received(ev.Opcode, ev.Payload)
+	c.mu.Lock()
+	if c.running = !c.in.empty(); c.running {
+		go c.execute()
+	}
+	c.mu.Unlock()
+	return true
 }
 
 // pong answers a ping. Behind a full queue it is left out: the peer is not
@@ -82,18 +107,20 @@ func (c *Conn) ping() {
 
 var pingFrame = frame.AppendFrame(nil, frame.Ping, nil)
 
-// stalled answers a channel to wait on before more is read, or nil.
-func (c *Conn) stalled() <-chan struct{} {
-	c.mu.Lock()
+// stall is asked by the reader after each read: true means that reading has
+// been paused, because the handlers do not keep up; the reader then calls
+// ev.Deaf without a lock. Called with mu held.
+func (c *Conn) stall() bool {
 	if c.deaf || !c.in.full(c.cfg) {
-		c.mu.Unlock()
-		return nil
+		return false
 	}
-	if c.resume == nil {
-		c.resume = make(chan struct{})
-	}
-	wait := c.resume
-	c.mu.Unlock()
-	c.ev.Deaf(ErrInboxFull)
-	return wait
+	c.paused = true
+	c.tr.pause()
+	return true
+}
+
+// unfinished fails a connection whose peer began a frame, or a message in
+// fragments, and does not end it. Only the reader calls it.
+func (c *Conn) unfinished() {
+	c.peerEnded(Close{Code: codePolicy, Reason: "frame not finished in time"}, false)
 }

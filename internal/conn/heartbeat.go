@@ -54,7 +54,7 @@ func (h *heartbeat) expired() bool {
 	case asked && time.Since(h.pinged) >= h.p.cfg.PongWait:
 		h.p.Close(codeNoHeartbeat, "no sign of life")
 		h.p.mu.Lock()
-		h.p.linger(h.p.cfg.CloseWait)
+		h.p.linger()
 		h.p.mu.Unlock()
 		return false
 	case !asked && time.Since(h.last) >= h.p.cfg.Heartbeat:

@@ -9,14 +9,6 @@ import (
 	"time"
 )
 
-// Engine takes over upgraded network connections and serves them.
-type Engine interface {
-	// New takes nc over. Nothing moves before [Conn.Start]; until then sends
-	// are queued behind first, which is written before everything else (the
-	// answer to the handshake). cfg is shared and comes from [Config.Ready].
-	New(nc net.Conn, first []byte, cfg *Config, ev Events) *Conn
-}
-
 // Portable serves every [net.Conn] with one goroutine that reads. A plain TCP
 // connection that has nothing to say holds no buffer.
 var Portable Engine = portableEngine{}
@@ -24,7 +16,7 @@ var Portable Engine = portableEngine{}
 type portableEngine struct{}
 
 func (portableEngine) New(nc net.Conn, first []byte, cfg *Config, ev Events) *Conn {
-	p := &portable{Conn: Conn{cfg: cfg, ev: ev}, nc: nc}
+	p := &portable{Conn: Conn{cfg: cfg, ev: ev, inline: isInline(ev)}, nc: nc}
 	p.tr = p
 	p.queue(first)
 	return &p.Conn
@@ -35,9 +27,11 @@ type portable struct {
 	Conn
 	nc net.Conn
 
-	// lingering, guarded by Conn.mu: the read deadline belongs to the closing
-	// handshake and the heartbeat must leave it alone.
-	lingering bool
+	// Guarded by Conn.mu.
+	lingering bool          // the read deadline belongs to the closing handshake, and the heartbeat must leave it alone
+	flushing  bool          // the flusher runs
+	resumed   chan struct{} // while paused: closed when reading goes on
+	over      chan struct{} // closed by settled; nil if nobody waits for it
 
 	shutOnce sync.Once
 }
@@ -50,9 +44,20 @@ func (p *portable) start(early []byte) { go p.read(early) }
 
 func (p *portable) shut() { p.shutOnce.Do(func() { p.nc.Close() }) }
 
-func (p *portable) linger(d time.Duration) {
+func (p *portable) linger() {
 	p.lingering = true
-	p.nc.SetReadDeadline(time.Now().Add(d))
+	p.nc.SetReadDeadline(time.Now().Add(p.cfg.CloseWait))
+}
+
+func (p *portable) pause() { p.resumed = make(chan struct{}) }
+
+func (p *portable) resume() { close(p.resumed) }
+
+func (p *portable) settled() {
+	if p.over != nil {
+		close(p.over)
+		p.over = nil
+	}
 }
 
 // read is the reader goroutine. It ends when the connection has ended, and
@@ -85,8 +90,7 @@ func (p *portable) read(early []byte) {
 			p.lost(err.Error())
 			return
 		}
-		if wait := p.stalled(); wait != nil {
-			p.stall(wait)
+		if p.keepUp() {
 			beat.resume()
 		}
 	}
@@ -96,16 +100,18 @@ func (p *portable) read(early []byte) {
 // half may still have something to say.
 func (p *portable) ended() {
 	p.mu.Lock()
-	waits := p.peerClosed && !p.dead
-	p.mu.Unlock()
-	if !waits {
+	if !p.peerClosed || p.dead {
+		p.mu.Unlock()
 		p.lost("the peer vanished")
 		return
 	}
-	over := p.overChan()
-	if over == nil {
+	if p.phase == phaseOver {
+		p.mu.Unlock()
 		return
 	}
+	over := make(chan struct{})
+	p.over = over
+	p.mu.Unlock()
 	t := time.NewTimer(p.cfg.CloseWait)
 	defer t.Stop()
 	select {
@@ -115,88 +121,74 @@ func (p *portable) ended() {
 	}
 }
 
-// stall waits until the handlers have caught up.
-func (p *portable) stall(wait <-chan struct{}) {
+// keepUp waits until the handlers have caught up, and answers whether it had
+// to.
+func (p *portable) keepUp() bool {
+	p.mu.Lock()
+	stalled := p.stall()
+	resumed := p.resumed
+	p.mu.Unlock()
+	if !stalled {
+		return false
+	}
+	p.ev.Deaf(ErrInboxFull)
 	t := time.NewTimer(p.cfg.StallWait)
 	defer t.Stop()
 	select {
-	case <-wait:
+	case <-resumed:
 	case <-t.C:
 		p.Close(codeTryAgain, "the server does not keep up")
 	}
+	return true
 }
 
-// flush starts the flusher. Called with mu held.
-func (p *portable) flush() { go p.write() }
+func (p *portable) flush() {
+	if !p.flushing {
+		p.flushing = true
+		go p.write()
+	}
+}
 
-// writeSize is how much is written under one deadline.
-const writeSize = 64 << 10
+// settle has nothing to do: the flusher runs by itself.
+func (p *portable) settle() error { return nil }
+
+const (
+	writeSize   = 64 << 10 // how much is written under one deadline, or with one system call
+	writeFrames = 64       // how many frames
+)
 
 // write is the flusher: it ends when nothing is queued.
 func (p *portable) write() {
-	var spare [][]byte
-	for {
-		p.mu.Lock()
-		batch := p.out
-		if len(batch) == 0 || p.dead {
-			p.flushing = false
-			closing := p.phase == phaseClosing && !p.dead && !p.said
-			if closing {
-				p.closeWritten()
-			}
-			tell := p.drained()
-			p.mu.Unlock()
-			if closing {
-				p.closeWrite()
-			}
-			if tell {
-				p.ev.Writable()
-			}
-			return
+	spare := make([][]byte, 0, writeFrames)
+	p.mu.Lock()
+	for !p.dead && !p.out.empty() {
+		batch := p.take(spare, writeSize)
+		if len(batch[0]) > writeSize { // one frame of more than that: a piece of it
+			batch[0] = batch[0][:writeSize]
 		}
-		p.out = spare[:0]
+		size := 0
+		for _, b := range batch {
+			size += len(b)
+		}
 		p.mu.Unlock()
-
-		n, err := p.writeAll(batch)
-		p.mu.Lock()
-		p.queued -= n
-		p.mu.Unlock()
-		p.cfg.Meter.Queued.Add(int64(-n))
+		p.nc.SetWriteDeadline(time.Now().Add(p.cfg.WriteWait))
+		err := writeTogether(p.nc, batch, size)
 		clear(batch)
-		spare = batch[:0]
 		if err != nil {
 			p.lost(err.Error())
 		}
+		p.mu.Lock()
+		p.wrote(size)
 	}
-}
-
-// writeAll writes the frames of batch and answers how many bytes they are,
-// written or not.
-func (p *portable) writeAll(batch [][]byte) (total int, err error) {
-	for _, b := range batch {
-		total += len(b)
+	p.flushing = false
+	closing := p.phase == phaseClosing && !p.dead && !p.said
+	if closing {
+		p.closeWritten()
 	}
-	for len(batch) > 0 && err == nil {
-		n, size := 0, 0
-		for n < len(batch) && size+len(batch[n]) <= writeSize {
-			size += len(batch[n])
-			n++
-		}
-		if n == 0 { // one frame of more than that: a piece of it
-			err = p.writeSome([][]byte{batch[0][:writeSize]}, writeSize)
-			batch[0] = batch[0][writeSize:]
-			continue
-		}
-		err = p.writeSome(batch[:n], size)
-		batch = batch[n:]
+	p.mu.Unlock()
+	if closing {
+		p.closeWrite()
 	}
-	return total, err
-}
-
-// writeSome writes at most writeSize bytes under one deadline.
-func (p *portable) writeSome(frames [][]byte, size int) error {
-	p.nc.SetWriteDeadline(time.Now().Add(p.cfg.WriteWait))
-	return writeTogether(p.nc, frames, size)
 }
 
 // writeTogether writes frames with one system call where it can.

@@ -1,0 +1,325 @@
+package conn
+
+import (
+	"sync"
+	"syscall"
+
+	"github.com/finch-go/finch/internal/wheel"
+)
+
+// socket is a Conn on a poller.
+//
+// Its descriptor is closed by tryClose and nobody else, under Conn.mu and only
+// while nobody reads or writes. Every other system call on it is made under
+// Conn.mu too, or while reading or writing is set: a number that the kernel
+// has given to somebody else is never touched.
+type socket struct {
+	Conn
+	p    *poller
+	gen  uint32 // tells this socket's events from those of whoever had the descriptor before
+	fd   int32  // -1 when closed; changed under Conn.mu
+	node wheel.Node[socket]
+
+	// Everything below is guarded by Conn.mu. Times are ticks of the poller's
+	// clock, which wrap.
+
+	heard uint32 // the peer's last sign of life
+	since uint32 // when lingering or the pause began
+	begun uint32 // when the frame that lacks its end began, while partial
+	stuck uint32 // when the kernel last took bytes, while blocked
+
+	armed     uint8 // what epoll watches for: watchIn, watchOut
+	live      bool  // start has run
+	reading   bool  // somebody reads
+	shutting  bool  // closed as soon as nobody reads or writes
+	eof       bool  // the peer's end of the stream
+	blocked   bool  // the kernel takes no more for now
+	listed    bool  // on the flusher's list
+	pinged    bool  // since heard
+	lingering bool
+	partial   bool
+}
+
+const (
+	watchIn  = syscall.EPOLLIN
+	watchOut = syscall.EPOLLOUT
+)
+
+// Deadline is the socket's place on the wheel of its poller.
+func (s *socket) Deadline() *wheel.Node[socket] { return &s.node }
+
+// start handles what has come already and then lets epoll watch.
+func (s *socket) start(early []byte) {
+	s.mu.Lock()
+	if s.shutting {
+		s.mu.Unlock()
+		return
+	}
+	s.reading = true
+	s.mu.Unlock()
+	s.feed(early)
+	s.mu.Lock()
+	s.live = true
+	// The first heartbeat comes up to half an interval sooner, or all who
+	// came back together after a restart would be pinged together for ever.
+	s.heard = s.p.clock()
+	if half := uint32(s.cfg.Heartbeat / wheelTick / 2); s.cfg.Heartbeat > 0 && half > 0 {
+		s.heard -= s.gen * 2654435769 % half
+	}
+	s.p.ensure(s, s.nextDeadline())
+	s.endTurn(s.drain()) // the answer to the handshake does not wait for Opened
+}
+
+// shut closes the descriptor, now or when it is free.
+func (s *socket) shut() {
+	s.mu.Lock()
+	s.shutting = true
+	s.tryClose()
+	s.mu.Unlock()
+}
+
+// tryClose closes the descriptor if it must be and may be. Called with mu
+// held.
+func (s *socket) tryClose() {
+	if !s.shutting || s.fd < 0 || s.reading || s.writing {
+		return
+	}
+	if s.armed != 0 {
+		sysEpollCtl(s.p.epfd, syscall.EPOLL_CTL_DEL, int(s.fd), 0, 0)
+		s.armed = 0
+	}
+	sockets.remove(s)
+	syscall.Close(int(s.fd))
+	s.fd = -1
+	s.p.forget(s)
+	s.p.engine.leave(s.p)
+}
+
+// watch tells epoll what to look for. Nothing is a reason to leave it: an
+// empty set would still report a hang-up, again and again. Called with mu
+// held.
+func (s *socket) watch() {
+	if s.fd < 0 || s.shutting || !s.live {
+		return
+	}
+	var want uint8
+	if !s.paused && !s.eof {
+		want |= watchIn
+	}
+	if s.blocked {
+		want |= watchOut
+	}
+	if want == s.armed {
+		return
+	}
+	op := syscall.EPOLL_CTL_MOD
+	switch {
+	case want == 0:
+		op = syscall.EPOLL_CTL_DEL
+	case s.armed == 0:
+		op = syscall.EPOLL_CTL_ADD
+	}
+	s.armed = want
+	if errno := sysEpollCtl(s.p.epfd, op, int(s.fd), uint32(want), s.gen); errno != 0 {
+		s.armed = 0
+		go s.lost("epoll: " + errno.Error()) // no memory, or more watches than the system allows
+	}
+}
+
+// notice handles what epoll saw. Only the poller calls it.
+func (s *socket) notice(events uint32) {
+	const trouble = syscall.EPOLLERR | syscall.EPOLLHUP
+	if events&(watchOut|trouble) != 0 {
+		s.writable()
+	}
+	if events&(watchIn|trouble) != 0 {
+		s.readable()
+	}
+}
+
+// readable reads once: epoll is level-triggered, so what is left is seen
+// again, after the neighbours.
+func (s *socket) readable() {
+	s.mu.Lock()
+	if s.fd < 0 || s.shutting || s.paused || s.eof || !s.live {
+		s.mu.Unlock()
+		return
+	}
+	s.reading = true
+	s.heard, s.pinged = s.p.now, false
+	s.mu.Unlock()
+	n, errno := sysRead(int(s.fd), s.p.buf)
+	s.feed(s.p.buf[:n])
+	s.mu.Lock()
+	switch {
+	case errno == 0:
+		s.eof = n == 0
+		s.endTurn(nil)
+	case errno == syscall.EAGAIN: // somebody's event, but not for us
+		s.endTurn(nil)
+	default:
+		s.endTurn(errno)
+	}
+}
+
+// endTurn ends a turn of reading. Called with mu held, which it releases.
+func (s *socket) endTurn(err error) {
+	s.reading = false
+	if partial := s.parser.Partial(); partial != s.partial {
+		s.partial = partial
+		if partial {
+			s.begun = s.p.clock()
+			s.p.ensure(s, s.cfg.PartialWait+wheelTick)
+		}
+	}
+	stalled := s.stall()
+	s.watch()
+	if s.running {
+		s.kick() // a handler may run for long, and pongs do not wait for it
+	} else if e := s.drain(); err == nil {
+		err = e
+	}
+	var lost string
+	switch {
+	case err != nil:
+		lost = err.Error()
+	case s.eof && s.phase == phaseOver:
+		s.shutting = true
+	case s.eof && !s.peerClosed:
+		lost = "the peer vanished"
+	}
+	s.tryClose()
+	s.mu.Unlock()
+	if stalled {
+		s.ev.Deaf(ErrInboxFull)
+	}
+	if lost != "" {
+		s.lost(lost)
+	}
+}
+
+// writable goes on with what the kernel did not take.
+func (s *socket) writable() {
+	s.mu.Lock()
+	if !s.blocked {
+		s.mu.Unlock()
+		return
+	}
+	s.blocked = false
+	err := s.drain()
+	s.watch()
+	s.mu.Unlock()
+	if err != nil {
+		s.lost(err.Error())
+	}
+}
+
+func (s *socket) flush() {
+	// While somebody reads, the end of that turn flushes; while somebody
+	// writes, that goes on until nothing is left.
+	if s.live && !s.reading && !s.writing && !s.blocked && !s.listed {
+		s.p.enlist(s)
+	}
+}
+
+func (s *socket) settle() error { return s.drain() }
+
+func (s *socket) settled() {
+	if s.eof {
+		s.shutting = true
+		s.tryClose()
+	}
+}
+
+func (s *socket) pause() {
+	s.since = s.p.clock()
+	s.p.ensure(s, s.cfg.StallWait+wheelTick)
+	s.watch()
+}
+
+// resume starts the peer's deadlines afresh: it may have kept them, and nobody
+// looked.
+func (s *socket) resume() {
+	s.heard, s.pinged = s.p.clock(), false
+	s.begun = s.heard
+	if s.fd >= 0 {
+		s.p.ensure(s, s.nextDeadline())
+	}
+	s.watch()
+}
+
+func (s *socket) linger() {
+	s.lingering = true
+	s.since = s.p.clock()
+	if s.fd >= 0 {
+		s.p.ensure(s, s.cfg.CloseWait+wheelTick)
+	}
+}
+
+// gather is what a flusher works with.
+type gather struct {
+	frames [writeFrames][]byte
+	iov    [writeFrames]syscall.Iovec
+}
+
+var gathers = sync.Pool{New: func() any { return new(gather) }}
+
+// write writes frames with one system call.
+func (g *gather) write(fd int, frames [][]byte) (int, syscall.Errno) {
+	if len(frames) == 1 {
+		return sysWrite(fd, frames[0][:min(len(frames[0]), writeSize)])
+	}
+	for i, f := range frames {
+		g.iov[i].Base = &f[0]
+		g.iov[i].SetLen(len(f))
+	}
+	n, errno := sysWritev(fd, g.iov[:len(frames)])
+	clear(g.iov[:len(frames)])
+	return n, errno
+}
+
+// drain writes until nothing is queued or the kernel takes no more. Called
+// with mu held, which it lets go of while it writes.
+func (s *socket) drain() error {
+	for s.live && s.fd >= 0 && !s.shutting && !s.dead && !s.writing && !s.blocked {
+		if s.out.empty() {
+			if s.phase == phaseClosing && !s.said {
+				// Our half ends here; the other is read until the peer ends
+				// it, for closing while its bytes are unread would destroy
+				// what we wrote.
+				fd := s.fd
+				s.closeWritten()
+				if s.fd >= 0 {
+					syscall.Shutdown(int(fd), syscall.SHUT_WR)
+				}
+			}
+			return nil
+		}
+		g := gathers.Get().(*gather)
+		batch := s.take(g.frames[:0], writeSize)
+		size := 0
+		for _, f := range batch {
+			size += len(f)
+		}
+		s.mu.Unlock()
+		n, errno := g.write(int(s.fd), batch)
+		clear(batch)
+		gathers.Put(g)
+		s.mu.Lock()
+		s.wrote(n)
+		if s.shutting {
+			s.tryClose()
+			return nil
+		}
+		switch {
+		case errno == syscall.EAGAIN || errno == 0 && n < min(size, writeSize):
+			s.blocked = true
+			s.stuck = s.p.clock()
+			s.watch()
+			s.p.ensure(s, s.cfg.WriteWait+wheelTick)
+		case errno != 0:
+			return errno
+		}
+	}
+	return nil
+}
