@@ -28,7 +28,11 @@ func (p *pump) wake() {
 	}
 }
 
+// run steps until there is nothing to do. It lets everyone else who is ready
+// run first: handlers that are about to send, whose messages then leave
+// together with the first.
 func (p *pump) run() {
+	runtime.Gosched()
 	for p.hub.Step() {
 	}
 	p.active.Add(-1)
