@@ -22,7 +22,8 @@
 // The hash leaves out the code that markers bring in, because both pages
 // include the same. A page that is behind says so to its readers, with
 // [BehindNote]. Prose stands in <div dir="rtl">, which is closed around each
-// block of code, so that code is never set from right to left.
+// block of code, so that code is never set from right to left. Within a line,
+// code that begins or ends with a sign has a left-to-right mark on that side.
 //
 // # Links and commands
 //

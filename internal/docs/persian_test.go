@@ -68,7 +68,7 @@ func TestAcceptRefreshesTheHashAndDropsTheNote(t *testing.T) {
 func TestPersianSpelling(t *testing.T) {
 	top := follow(t)
 	tests := []struct{ name, prose, want string }{
-		{"right", "پیام‌ها را «می‌فرستد» و `\"x\", y` را [می‌خواند](https://example.com/?q=\"x\")؛ میز ۱۲ نفر.", ""},
+		{"right", "پیام‌ها را «می‌فرستد» و &lrm;`\"x\", y` را [می‌خواند](https://example.com/?q=\"x\")؛ میز ۱۲ نفر.", ""},
 		{"Arabic yeh", "كاربرd", "U+0643"},
 		{"Arabic kaf", "علي", "U+064A"},
 		{"Arabic digits", "٣ پیام", "Arabic digit"},

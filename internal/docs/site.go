@@ -19,6 +19,7 @@ func Check(house fs.FS) ([]Fault, error) {
 		checkCommands(house, p)
 		if isPersian(p.path) {
 			checkPersian(p)
+			checkMarks(p)
 		}
 	}
 	checkPairs(pages)
@@ -31,7 +32,7 @@ func Check(house fs.FS) ([]Fault, error) {
 }
 
 // Update answers the new text of each page that a rewrite changes: code as its
-// markers name it, and in Persian pages the direction around code. The pages of
+// markers name it, and in Persian pages the direction of code and around it. The pages of
 // accept are declared to say what their English pages say now.
 func Update(house fs.FS, accept []string) (map[string]string, error) {
 	pages, err := loadPages(house)
@@ -44,7 +45,7 @@ func Update(house fs.FS, accept []string) (map[string]string, error) {
 		before[p.path] = p.text()
 		p = updateCode(house, p)
 		if isPersian(p.path) {
-			p = wrapDirection(p)
+			p = markCode(wrapDirection(p))
 		}
 		pages[i], byPath[p.path] = p, p
 	}
