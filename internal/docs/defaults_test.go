@@ -47,6 +47,7 @@ func TestDefaultsOfThePagesAreThoseOfTheCode(t *testing.T) {
 	}{
 		{english: "`MessageBytes`", value: size(hello.Limits.MessageBytes)},
 		{english: "`QueueBytes`", value: size(ready.QueueBytes)},
+		{english: "`NodeBytes`", value: "512 MiB", file: "internal/hub/hub.go", code: "512 << 20"},
 		{english: "`InboxBytes`", value: size(ready.InboxBytes)},
 		{english: "`InboxMessages`", value: fmt.Sprint(ready.InboxMessages)},
 		{english: "`JSONDepth`", value: fmt.Sprint(hello.Limits.JSONDepth)},
