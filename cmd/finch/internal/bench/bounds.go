@@ -22,7 +22,7 @@ func (b Bounds) Check(r *Result) error {
 		name string
 	}{{f.Lost, "lost"}, {f.Duplicated, "duplicated"}, {f.Reordered, "reordered"}, {f.Corrupt, "corrupt"}, {f.Unexpected, "unexpected"}} {
 		if fault.n > 0 {
-			wrong = append(wrong, fmt.Errorf("%s of %s messages %s", number(fault.n), number(r.Sent), fault.name))
+			wrong = append(wrong, fmt.Errorf("%s messages %s; %s arrived", number(fault.n), fault.name, number(r.Received)))
 		}
 	}
 	if r.Errors > b.Errors {

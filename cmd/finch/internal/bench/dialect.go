@@ -10,9 +10,9 @@ import (
 
 // A dialect is what a kind of server wants around payloads.
 type dialect struct {
-	// Before the first payload: the server says greet (if it says anything), then
-	// the client hello, then the server something with ready in it. Empty ones
-	// are left out.
+	// Before the first payload: the server says something that begins with greet
+	// (if it says anything), then the client hello, then the server something
+	// that begins with ready. Empty ones are left out.
 	greet, hello, ready string
 	// ping, if set, is a text that the server sends to see whether the client
 	// lives, and pong the answer it wants.
@@ -42,7 +42,7 @@ var dialects = map[string]dialect{
 	// Engine.IO 4 over a WebSocket: the first digit is its packet type, the
 	// second that of Socket.IO 5.
 	"socket.io": {
-		greet: "0", hello: "40", ready: "40",
+		greet: "0{", hello: "40", ready: "40{",
 		ping: "2", pong: "3",
 		echo: wrap{`42["echo","`, `"]`},
 		all:  wrap{`42["all","`, `"]`},
@@ -50,7 +50,7 @@ var dialects = map[string]dialect{
 	// Centrifuge's JSON protocol: an echo is a remote call, and what everyone
 	// shall have is sent without waiting for an answer.
 	"centrifuge": {
-		hello: `{"id":1,"connect":{}}`, ready: `"connect"`,
+		hello: `{"id":1,"connect":{}}`, ready: `{"id":1,"connect":`,
 		ping: "{}", pong: "{}",
 		echo: wrap{`{"id":2,"rpc":{"method":"echo","data":"`, `"}}`},
 		all:  wrap{`{"send":{"data":"`, `"}}`},

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -91,8 +90,6 @@ func (l *loop) maskKey() (key [4]byte) {
 	v := rand.Uint32()
 	return [4]byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)}
 }
-
-func holds(payload []byte, text string) bool { return bytes.Contains(payload, []byte(text)) }
 
 // dial opens one more socket, which was due at began.
 func (l *loop) dial(began int64, slow bool) {

@@ -56,7 +56,7 @@ func TestBoundsThatAreNotKeptAreAllNamed(t *testing.T) {
 	if err == nil {
 		t.Fatal("a result full of faults passed")
 	}
-	for _, want := range []string{"3 of 100 messages lost", "4 of 100 messages duplicated", "5 of 100 messages reordered", "6 of 100 messages corrupt", "7 of 100 messages unexpected", "2 sockets had errors", "2.00 s at p99"} {
+	for _, want := range []string{"3 messages lost; 97 arrived", "4 messages duplicated; 97 arrived", "5 messages reordered; 97 arrived", "6 messages corrupt; 97 arrived", "7 messages unexpected; 97 arrived", "2 sockets had errors", "2.00 s at p99"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not say %q", err, want)
 		}

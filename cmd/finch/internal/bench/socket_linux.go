@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -146,13 +147,12 @@ func (l *loop) message(s *socket, payload []byte) {
 		}
 		l.load.received(s, payload, l.readAt)
 	case meeting:
-		if !holds(payload, d.ready) {
-			if d.greet != "" && holds(payload, d.greet) {
-				l.sendText(s, d.hello)
-			}
-			return
+		switch {
+		case bytes.HasPrefix(payload, []byte(d.ready)):
+			l.meet(s)
+		case d.greet != "" && bytes.HasPrefix(payload, []byte(d.greet)):
+			l.sendText(s, d.hello)
 		}
-		l.meet(s)
 	}
 }
 
