@@ -98,6 +98,11 @@ fuzz:
 		( cd "$$(dirname "$$file")" && go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) . </dev/null ); \
 	done
 
+## bench: Finch beside other servers, in about 20 minutes; BENCH=-quick in three
+.PHONY: bench
+bench:
+	@go run ./bench $(BENCH)
+
 ## clean: remove what these targets built
 .PHONY: clean
 clean:

@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"examples/...":   {".", "finchtest", "protocol"},
 	"cmd/finch/...":  {".", "protocol", "internal/frame"},
 	"e2e/...":        {},
+	"bench/...":      {"internal/frame"},
 	"tools/...":      {},
 }
 

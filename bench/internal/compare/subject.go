@@ -1,0 +1,195 @@
+package compare
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/finch-go/finch/bench/internal/peer"
+)
+
+// reference is the server whose cost is one in every ratio.
+const reference = "finch"
+
+// A subject is a server that is measured.
+type subject struct {
+	name  string // for flags
+	title string // for people, with its version
+	// command starts it; the address follows as the last argument.
+	command []string
+	echo    endpoint // sends back
+	all     endpoint // hands on to everyone
+	rows    []string // empty: all
+	reason  string   // why it cannot run here; empty: it can
+}
+
+// An endpoint is where a server does one kind of work.
+type endpoint struct{ path, protocol string }
+
+// ServerNames lists the subjects.
+func ServerNames() []string {
+	var names []string
+	for _, s := range subjects(&tools{}) {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// tools are the programs that a comparison needs.
+type tools struct {
+	root  string // of the repository
+	self  string // this program, for the Go peers
+	finch string // the load generator, and Finch itself
+	node  string // empty: none
+	bun   string
+	epoll bool // this build of Finch has the epoll engine
+	note  string
+}
+
+func subjects(t *tools) []subject {
+	raw := func(path string) endpoint { return endpoint{path, "raw"} }
+	serve := func(flags ...string) []string {
+		return append(append([]string{t.finch, "bench", "serve"}, flags...), "--addr")
+	}
+	script := func(name string) string { return filepath.Join(t.root, "bench", "node", name) }
+	ours := endpoint{"/ws", "finch"}
+	all := []subject{
+		{name: reference, title: "**Finch**", command: serve(), echo: raw("/echo"), all: ours},
+		{name: "finch-envelope", title: "**Finch**, envelopes", command: serve(), echo: ours, all: ours, rows: []string{"echo-1", "echo-16", "spoken"}},
+		{name: "finch-portable", title: "**Finch**, portable engine", command: serve("--engine", "portable"), echo: raw("/echo"), all: ours},
+		{name: "raw", title: "raw write loop (the limit)", rows: []string{"echo-1", "echo-16", "fanout-1", "fanout-16", "fanout-15000"}},
+		{name: "bun", title: "Bun " + packageVersion(t, "bun") + " (uWebSockets)", command: []string{t.bun, "run", script("bun.js")}},
+		{name: "gws", title: "gws"},
+		{name: "gorilla", title: "gorilla/websocket, hub"},
+		{name: "melody", title: "melody"},
+		{name: "coder", title: "coder/websocket, hub"},
+		{name: "centrifuge", title: "Centrifuge", echo: endpoint{"/echo", "centrifuge"}, all: endpoint{"/all", "centrifuge"}},
+		{name: "ws", title: "ws " + packageVersion(t, "ws") + " (Node)", command: []string{t.node, "--expose-gc", script("ws.mjs")}},
+		{
+			name: "socket.io", title: "Socket.IO " + packageVersion(t, "socket.io") + " (Node)",
+			command: []string{t.node, "--expose-gc", script("socketio.mjs")},
+			echo:    endpoint{"/socket.io/?EIO=4&transport=websocket", "socket.io"}, all: endpoint{"/socket.io/?EIO=4&transport=websocket", "socket.io"},
+		},
+	}
+	for i := range all {
+		s := &all[i]
+		if s.command == nil {
+			s.command = []string{t.self, "peer", s.name}
+			if v := peer.Version(s.name); v != "" {
+				s.title = strings.Replace(s.title, s.peerTitle(), s.peerTitle()+" "+v, 1)
+			}
+		}
+		if s.echo.path == "" {
+			s.echo, s.all = raw("/echo"), raw("/all")
+		}
+		switch {
+		case s.command[0] == "":
+			s.reason = t.note
+		case s.name == "finch-portable" && !t.epoll:
+			s.reason = "it is the only engine of this build"
+		}
+	}
+	return all
+}
+
+// peerTitle is the part of the title before a comma: what has a version.
+func (s *subject) peerTitle() string {
+	name, _, _ := strings.Cut(s.title, ",")
+	return name
+}
+
+func (s *subject) takes(row string) bool {
+	if len(s.rows) == 0 {
+		return true
+	}
+	for _, r := range s.rows {
+		if r == row {
+			return true
+		}
+	}
+	return false
+}
+
+// ready builds and installs what is needed, and says what is missing.
+func ready(ctx context.Context, dir string, say func(string, ...any)) (*tools, error) {
+	t := &tools{}
+	out, err := exec.CommandContext(ctx, "go", "env", "GOWORK").Output()
+	if err != nil || strings.TrimSpace(string(out)) == "" || strings.TrimSpace(string(out)) == "off" {
+		return nil, errors.New("run this inside the repository, where go.work is: go run ./bench")
+	}
+	t.root = filepath.Dir(strings.TrimSpace(string(out)))
+	if t.self, err = os.Executable(); err != nil {
+		return nil, err
+	}
+	t.finch = filepath.Join(dir, "finch")
+	say("building the load generator")
+	build := exec.CommandContext(ctx, "go", "build", "-o", t.finch, "./cmd/finch")
+	build.Dir = t.root
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building ./cmd/finch: %w\n%s", err, out)
+	}
+	if t.epoll, err = hasEpoll(ctx, t.finch); err != nil {
+		return nil, err
+	}
+	t.findNode(ctx, say)
+	return t, nil
+}
+
+// hasEpoll asks the server for the engine; one that has it goes on serving.
+func hasEpoll(ctx context.Context, finch string) (bool, error) {
+	s, err := start(ctx, []string{finch, "bench", "serve", "--engine", "epoll", "--addr"}, "")
+	if err != nil {
+		return false, ctx.Err()
+	}
+	return true, s.stop()
+}
+
+// findNode installs the Node peers; where that fails the note says why.
+func (t *tools) findNode(ctx context.Context, say func(string, ...any)) {
+	dir := filepath.Join(t.root, "bench", "node")
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.note = "Node is not installed"
+		return
+	}
+	if _, err := os.Stat(filepath.Join(dir, "node_modules")); err != nil {
+		say("installing the Node peers (npm ci)")
+		install := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund")
+		install.Dir = dir
+		if out, err := install.CombinedOutput(); err != nil {
+			t.note = fmt.Sprintf("npm ci failed: %v", err)
+			say("%s\n%s", t.note, out)
+			return
+		}
+	}
+	t.node = node
+	// Its installer moves the program there; where installers may not run it
+	// stays in the package of the platform.
+	places := []string{filepath.Join(dir, "node_modules", ".bin", "bun")}
+	more, _ := filepath.Glob(filepath.Join(dir, "node_modules", "@oven", "*", "bin", "bun"))
+	for _, place := range append(places, more...) {
+		if exec.CommandContext(ctx, place, "--version").Run() == nil {
+			t.bun = place
+			return
+		}
+	}
+	t.note = "npm has no Bun for this platform"
+}
+
+// packageVersion is the version of an installed npm package.
+func packageVersion(t *tools, name string) string {
+	b, err := os.ReadFile(filepath.Join(t.root, "bench", "node", "node_modules", name, "package.json"))
+	if err != nil {
+		return ""
+	}
+	var p struct{ Version string }
+	if json.Unmarshal(b, &p) != nil {
+		return ""
+	}
+	return p.Version
+}
