@@ -42,7 +42,17 @@ const readSize = 16 << 10
 
 func (p *portable) start(early []byte) { go p.read(early) }
 
-func (p *portable) shut() { p.shutOnce.Do(func() { p.nc.Close() }) }
+// shut closes below TLS, whose own Close would wait for a peer that does not
+// read; a peer that is to hear of the end has heard of it from closeWrite.
+func (p *portable) shut() {
+	p.shutOnce.Do(func() {
+		nc := p.nc
+		if outer, ok := nc.(interface{ NetConn() net.Conn }); ok {
+			nc = outer.NetConn()
+		}
+		nc.Close()
+	})
+}
 
 func (p *portable) linger() {
 	p.lingering = true
