@@ -39,8 +39,8 @@ type SocketManagerOptions struct {
 	// The host that was asked for, and loopback to loopback, always may.
 	AllowedOrigins []string
 	// KeepHeaders names the request headers that a socket keeps for
-	// [Handshake.Header]. Nil: all but credentials; empty but not nil: none,
-	// which saves about 600 bytes a socket.
+	// [Handshake.Header]. Nil: all, cookies among them, but no Authorization;
+	// empty but not nil: none, which saves about 600 bytes a socket.
 	KeepHeaders []string
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix

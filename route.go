@@ -20,8 +20,8 @@ type Route struct {
 	// stands for everything below, as in ServeMux. Children's paths continue
 	// their parent's.
 	Path string
-	// Methods are the HTTP methods; nil is GET (and with it HEAD), MethodsAll
-	// any.
+	// Methods are the HTTP methods, MethodsAll is any. Nil is GET (and with it
+	// HEAD), except that a Handler decides for itself: there it is any.
 	Methods []string
 	// Index serves ordinary requests. An [Error] that it returns is what the
 	// client sees, as JSON {"error": {"code", "message"}}; any other is
@@ -91,10 +91,13 @@ func (t *router) add(r Route, parent string, wrap func(http.Handler) http.Handle
 }
 
 func (r *Route) methods() []string {
-	if r.Methods == nil {
-		return []string{http.MethodGet}
+	switch {
+	case r.Methods != nil:
+		return r.Methods
+	case r.Handler != nil:
+		return MethodsAll
 	}
-	return r.Methods
+	return []string{http.MethodGet}
 }
 
 // serves checks what serves the route; false for one that only has children.
@@ -172,7 +175,7 @@ func (t *router) rival(complaint string, reg *registeredRoute) string {
 	for pattern, routes := range t.byPath {
 		for _, r := range routes {
 			if r != reg && strings.Contains(complaint, pattern+"\"") {
-				return fmt.Sprintf("\nThe other route is %v: make one of the two paths more specific", r)
+				return fmt.Sprintf("\nThe other route is %v: make one of the two paths more specific, or give both the same Methods", r)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package finch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type Socket struct {
 	values  map[string]any
 	expiry  *time.Timer
 	closing bool
+	rooms   []string        // that it was in when it ended
 	ctx     context.Context // made on first use
 	cancel  context.CancelFunc
 	asks    asks
@@ -147,8 +149,17 @@ func (s *Socket) Leave(ctx context.Context, room string) error {
 	return nil
 }
 
-// Rooms returns the rooms that the socket is in, in no order.
-func (s *Socket) Rooms() []string { return s.manager.hub.Rooms(s.member) }
+// Rooms returns the rooms that the socket is in, in no order; in OnDisconnect
+// and after, those that it was in at the end.
+func (s *Socket) Rooms() []string {
+	s.mu.Lock()
+	closing, rooms := s.closing, s.rooms
+	s.mu.Unlock()
+	if closing {
+		return slices.Clone(rooms)
+	}
+	return s.manager.hub.Rooms(s.member)
+}
 
 // Close ends the connection: what was sent before leaves, then the close
 // frame; OnDisconnect runs once. Code 0 means 1000; a code that must not
@@ -190,9 +201,9 @@ func (s *Socket) expireAt(t time.Time) {
 
 // ended is called once when the socket stops being one.
 func (s *Socket) ended() {
-	s.manager.hub.Remove(s.member)
+	rooms := s.manager.hub.Rooms(s.member)
 	s.mu.Lock()
-	s.closing = true
+	s.closing, s.rooms = true, rooms
 	if s.cancel != nil {
 		s.cancel()
 	}
@@ -201,6 +212,7 @@ func (s *Socket) ended() {
 		s.expiry = nil
 	}
 	s.mu.Unlock()
+	s.manager.hub.Remove(s.member)
 	s.asks.fail(ErrClosed)
 }
 

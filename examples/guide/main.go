@@ -85,7 +85,7 @@ func controllerRoute() finch.Route {
 
 // pageRoute is the page at / that the browser opens.
 func pageRoute() finch.Route {
-	return finch.Route{Key: "root", Path: "/", Methods: finch.MethodsAll, Handler: http.FileServerFS(page)}
+	return finch.Route{Key: "root", Path: "/", Handler: http.FileServerFS(page)}
 }
 
 func main() {
