@@ -1,0 +1,42 @@
+package finch_test
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/finch-go/finch"
+	"github.com/finch-go/finch/finchtest"
+	"github.com/finch-go/finch/internal/frame"
+)
+
+// deafClient connects a client that reads its handshake and nothing after it.
+// The answer ends the connection.
+func deafClient(t *testing.T, h http.Handler, as finch.Identity) (end func()) {
+	t.Helper()
+	r := finchtest.NewRequest("ws://app.test/ws")
+	mine, theirs := net.Pipe()
+	h.ServeHTTP(&pipeWriter{httptest.NewRecorder(), theirs}, r.WithContext(finch.IdentityContext(r.Context(), as)))
+	if answer, err := http.ReadResponse(bufio.NewReaderSize(mine, 16), nil); err != nil || answer.StatusCode != 101 {
+		t.Fatalf("the handshake was answered %v, %v", answer, err)
+	}
+	t.Cleanup(func() { mine.Close() })
+	return func() { mine.Close() }
+}
+
+// closeFrame is a client's close frame.
+func closeFrame(code int) []byte {
+	return frame.AppendMasked(nil, frame.Close, frame.AppendClosePayload(nil, code, ""), [4]byte{1, 2, 3, 4})
+}
+
+// pipeWriter is a ResponseWriter on one end of a pipe.
+type pipeWriter struct {
+	*httptest.ResponseRecorder
+	nc net.Conn
+}
+
+func (w *pipeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return w.nc, bufio.NewReadWriter(bufio.NewReader(w.nc), bufio.NewWriter(w.nc)), nil
+}
