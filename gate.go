@@ -39,10 +39,14 @@ func (g *gate) check(r *http.Request) *Error {
 		return &Error{http.StatusHTTPVersionNotSupported, "http_version", "A WebSocket handshake needs HTTP/1.1; a browser chooses it by itself."}
 	case !hasToken(r.Header, "Connection", "upgrade") || !hasToken(r.Header, "Upgrade", "websocket"):
 		return notWebSocket(r)
+	case len(r.Header["Sec-Websocket-Version"]) > 1: // RFC 6455 section 11.3.5
+		return &Error{http.StatusBadRequest, "bad_version", "Sec-WebSocket-Version must be sent once."}
 	case r.Header.Get("Sec-Websocket-Version") != "13":
 		return &Error{http.StatusUpgradeRequired, "bad_version", "Sec-WebSocket-Version must be 13."}
 	case !validKey(r.Header["Sec-Websocket-Key"]):
 		return &Error{http.StatusBadRequest, "bad_key", "Sec-WebSocket-Key must be the base64 of 16 bytes, once."}
+	case r.ContentLength != 0: // or the body would be read as frames
+		return &Error{http.StatusBadRequest, "unexpected_body", "A WebSocket handshake has no body."}
 	case !originAllowed(r, g.origins):
 		origin := r.Header.Get("Origin")
 		g.logger.Warn("finch: refused a page of another origin", "origin", origin, "host", r.Host,
