@@ -22,10 +22,10 @@ func TestTheServersOwnGoodbye(t *testing.T) {
 		code          int
 		why           finch.CloseReason
 	}{
-		{"7.1.2", "it is answered", "close me", whole(closeFrame, goodbye(4001, "")), 4001, finch.CloseReason{Code: 4001, Reason: "as you asked", Clean: true}},
-		{"7.1.2", "the client's own close may have crossed it", "close me", whole(closeFrame, goodbye(1001, "leaving")), 4001, finch.CloseReason{Code: 4001, Reason: "as you asked", Clean: true}},
-		{"7.4.1", "without a code it says 1000", "close me with nothing", whole(closeFrame, ""), 1000, finch.CloseReason{Code: 1000, Clean: true}},
-		{"5.5.1", "no data and no pong comes behind it", "close me", whole(textFrame, "late") + whole(pingFrame, "late") + part(textFrame, "x") + whole(closeFrame, goodbye(4001, "")), 4001, finch.CloseReason{Code: 4001, Reason: "as you asked", Clean: true}},
+		{"7.1.2", "it is answered", "close me", whole(endFrame, goodbye(4001, "")), 4001, finch.CloseReason{Code: 4001, Reason: "as you asked", Clean: true}},
+		{"7.1.2", "the client's own close may have crossed it", "close me", whole(endFrame, goodbye(1001, "leaving")), 4001, finch.CloseReason{Code: 4001, Reason: "as you asked", Clean: true}},
+		{"7.4.1", "without a code it says 1000", "close me with nothing", whole(endFrame, ""), 1000, finch.CloseReason{Code: 1000, Clean: true}},
+		{"5.5.1", "no data and no pong comes behind it", "close me", whole(textFrame, "late") + whole(pingFrame, "late") + part(textFrame, "x") + whole(endFrame, goodbye(4001, "")), 4001, finch.CloseReason{Code: 4001, Reason: "as you asked", Clean: true}},
 		{"7.1.7", "a frame that breaks the protocol ends the wait", "close me", unmasked(textFrame, "late"), 4001, finch.CloseReason{Code: 4001, Reason: "as you asked"}},
 		{"7.1.5", "so does the end of the stream", "close me", "", 4001, finch.CloseReason{Code: 4001, Reason: "as you asked"}},
 	} {
@@ -58,11 +58,11 @@ func TestTheClientsGoodbyeIsReportedAsItWas(t *testing.T) {
 		want          string
 		why           finch.CloseReason
 	}{
-		{"7.1.5", "a code and a reason", whole(closeFrame, goodbye(4321, "خداحافظ")), "close 4321", finch.CloseReason{Code: 4321, Reason: "خداحافظ", Clean: true}},
-		{"7.1.5", "no code", whole(closeFrame, ""), "close 1005", finch.CloseReason{Code: 1005, Clean: true}},
+		{"7.1.5", "a code and a reason", whole(endFrame, goodbye(4321, "خداحافظ")), "close 4321", finch.CloseReason{Code: 4321, Reason: "خداحافظ", Clean: true}},
+		{"7.1.5", "no code", whole(endFrame, ""), "close 1005", finch.CloseReason{Code: 1005, Clean: true}},
 		{"7.1.7", "a broken frame", whole(0x83, ""), "close 1002", finch.CloseReason{Code: 1002, Reason: "reserved opcode"}},
 		{"8.1", "a text that is none", whole(textFrame, "\xFF"), "close 1007", finch.CloseReason{Code: 1007, Reason: "text is not valid UTF-8"}},
-		{"7.4.1", "a close code that must not travel", whole(closeFrame, goodbye(1006, "x")), "close 1002", finch.CloseReason{Code: 1002, Reason: "close code that must not be sent"}},
+		{"7.4.1", "a close code that must not travel", whole(endFrame, goodbye(1006, "x")), "close 1002", finch.CloseReason{Code: 1002, Reason: "close code that must not be sent"}},
 	} {
 		t.Run(row.section+" "+row.what, func(t *testing.T) {
 			eachServer(t, wires, func(t *testing.T, s *wholeServer) {
@@ -142,7 +142,7 @@ func TestTheLastWordsSurviveUnreadInput(t *testing.T) {
 			for range answers {
 				b.WriteString(whole(textFrame, long))
 			}
-			b.WriteString(whole(closeFrame, goodbye(4001, "")))
+			b.WriteString(whole(endFrame, goodbye(4001, "")))
 			go h.send(b.String())
 			for range answers {
 				h.expect(echoed("text", long))
@@ -161,7 +161,7 @@ func TestTheLastWordsSurviveUnreadInput(t *testing.T) {
 func TestAClientMayLeaveAnywhere(t *testing.T) {
 	eachServer(t, wires, func(t *testing.T, s *wholeServer) {
 		for i, path := range addresses {
-			conversation := requestOf(path) + whole(textFrame, "hello") + part(textFrame, "a") + whole(pingFrame, "p") + whole(contFrame, bytes64k[:200]) + whole(closeFrame, goodbye(1000, ""))
+			conversation := requestOf(path) + whole(textFrame, "hello") + part(textFrame, "a") + whole(pingFrame, "p") + whole(contFrame, bytes64k[:200]) + whole(endFrame, goodbye(1000, ""))
 			step := 7
 			if s.wire == "tls" {
 				step = 53 // a handshake each

@@ -117,7 +117,7 @@ func (row handshakeRow) check(t *testing.T, s *wholeServer, path string) {
 		}
 	}
 	if a.status == http.StatusSwitchingProtocols {
-		go h.send(whole(textFrame, "hello") + whole(closeFrame, ""))
+		go h.send(whole(textFrame, "hello") + whole(endFrame, ""))
 		h.expect(`text "hello"`, "close 1005", "end")
 		return
 	}
@@ -141,7 +141,7 @@ func (row handshakeRow) check(t *testing.T, s *wholeServer, path string) {
 // (section 4.1), but what a proxy has joined together must not be lost.
 func TestBytesBehindTheHandshake(t *testing.T) {
 	eachServer(t, wires, func(t *testing.T, s *wholeServer) {
-		stream := requestOf("/raw") + whole(textFrame, "early") + whole(pingFrame, "p") + part(textFrame, "la") + whole(contFrame, "te") + whole(closeFrame, goodbye(1000, ""))
+		stream := requestOf("/raw") + whole(textFrame, "early") + whole(pingFrame, "p") + part(textFrame, "la") + whole(contFrame, "te") + whole(endFrame, goodbye(1000, ""))
 		border := len(requestOf("/raw"))
 		for at := border - 8; at < len(stream); at++ {
 			if s.wire == "tls" && at%5 != 0 {

@@ -21,7 +21,7 @@ const (
 	contFrame   = 0x80
 	textFrame   = 0x81
 	binaryFrame = 0x82
-	closeFrame  = 0x88
+	endFrame    = 0x88
 	pingFrame   = 0x89
 	pongFrame   = 0x8A
 
@@ -78,8 +78,8 @@ type hostile struct {
 	closed bool   // the server's close frame has come
 }
 
-// patience is how long an answer may take on a machine that is very busy.
-const patience = 30 * time.Second
+// hostileWait is how long an answer may take on a machine that is very busy.
+const hostileWait = 30 * time.Second
 
 func newHostile(t testing.TB, nc net.Conn) *hostile {
 	h := &hostile{t: t, nc: nc, r: bufio.NewReader(nc)}
@@ -88,7 +88,7 @@ func newHostile(t testing.TB, nc net.Conn) *hostile {
 }
 
 // wait begins to be patient anew.
-func (h *hostile) wait() { h.nc.SetDeadline(time.Now().Add(patience)) }
+func (h *hostile) wait() { h.nc.SetDeadline(time.Now().Add(hostileWait)) }
 
 // send writes in pieces of the sizes given, the last size again and again;
 // without sizes in one piece. Between pieces the server gets time to read, so
