@@ -62,6 +62,7 @@ type App struct {
 	handler      http.Handler // the router inside the middleware
 	gate         gate
 	raw          census
+	rawConns     sync.Map // *conn.Conn to nothing
 	meter        conn.Meter
 	panics       atomic.Int64
 
@@ -312,7 +313,7 @@ func (a *App) Shutdown(ctx context.Context) error {
 	if manager != nil {
 		ends = append(ends, func() error { return manager.Shutdown(ctx) })
 	}
-	ends = append(ends, func() error { return a.raw.drain(ctx, protocol.CloseGoingAway, "the server is shutting down") })
+	ends = append(ends, func() error { return a.raw.drain(ctx, a.conns, protocol.CloseGoingAway, "the server is shutting down") })
 	for _, s := range servers {
 		ends = append(ends, func() error { return s.Shutdown(ctx) })
 	}
@@ -339,6 +340,14 @@ func (a *App) Stats() AppStats {
 		QueuedBytes: a.meter.Queued.Load(),
 		Panics:      a.panics.Load(),
 	}
+}
+
+// conns answers the connections of the raw sockets that are here.
+func (a *App) conns() (list []*conn.Conn) {
+	for c := range a.rawConns.Range {
+		list = append(list, c.(*conn.Conn))
+	}
+	return list
 }
 
 func (a *App) isClosing() bool {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/finch-go/finch/internal/frame"
 	"github.com/finch-go/finch/protocol"
@@ -21,8 +20,8 @@ func Ask[In, Out any](ctx context.Context, s *Socket, path string, in In) (out O
 	if err := checkEventPath(path); err != nil {
 		return out, err
 	}
-	id, answered := s.asks.open()
-	defer s.asks.close(id)
+	id, answered := s.ask()
+	defer s.unask(id)
 	if err := s.conn.Deaf(); err != nil {
 		return out, err
 	}
@@ -46,16 +45,51 @@ type answer struct {
 	err          error
 }
 
-// asks are a socket's questions to its client that wait for an answer.
+// ask begins a question, unask ends it.
+func (s *Socket) ask() (protocol.ID, <-chan answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.extras().asks.open()
+}
+
+func (s *Socket) unask(id protocol.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.more.asks.close(id)
+}
+
+// asking tells whether some question waits.
+func (s *Socket) asking() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.more != nil && len(s.more.asks.waiting) > 0
+}
+
+// settle gives the question that an envelope answers its answer; false if the
+// envelope answers none. The envelope's bytes are borrowed.
+func (s *Socket) settle(e *protocol.Envelope, binary []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.more != nil && s.more.asks.settle(e, binary)
+}
+
+// failAsks ends all questions.
+func (s *Socket) failAsks(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.more != nil {
+		s.more.asks.fail(err)
+	}
+}
+
+// asks are a socket's questions to its client that wait for an answer. Guarded
+// by Socket.mu.
 type asks struct {
-	mu      sync.Mutex
 	last    int64
 	waiting map[protocol.ID]chan answer // nil when there are none
 }
 
 func (a *asks) open() (protocol.ID, <-chan answer) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.last++
 	id := protocol.IntID(a.last)
 	if a.waiting == nil {
@@ -67,29 +101,16 @@ func (a *asks) open() (protocol.ID, <-chan answer) {
 }
 
 func (a *asks) close(id protocol.ID) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	delete(a.waiting, id)
 	if len(a.waiting) == 0 {
 		a.waiting = nil
 	}
 }
 
-// any tells whether some question waits.
-func (a *asks) any() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.waiting) > 0
-}
-
-// settle gives the question that an envelope answers its answer; false if the
-// envelope answers none. The envelope's bytes are borrowed.
 func (a *asks) settle(e *protocol.Envelope, binary []byte) bool {
 	if e.Reply.IsZero() {
 		return false
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	ch := a.waiting[e.Reply]
 	if ch == nil {
 		return false
@@ -106,10 +127,7 @@ func (a *asks) settle(e *protocol.Envelope, binary []byte) bool {
 	return true
 }
 
-// fail ends all questions.
 func (a *asks) fail(err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	for _, ch := range a.waiting {
 		ch <- answer{err: err}
 	}
@@ -118,7 +136,7 @@ func (a *asks) fail(err error) {
 
 // settleEarly looks for an answer in a message that has just been read.
 func (s *Socket) settleEarly(op frame.Opcode, payload []byte) bool {
-	if !s.asks.any() {
+	if !s.asking() {
 		return false
 	}
 	e, binary, err := s.parse(op, payload)
@@ -128,5 +146,5 @@ func (s *Socket) settleEarly(op frame.Opcode, payload []byte) bool {
 		e.Error = &protocol.Error{Code: bad.Code, Message: "the client's answer is broken: " + bad.Message}
 		err = nil
 	}
-	return err == nil && s.asks.settle(&e, binary)
+	return err == nil && s.settle(&e, binary)
 }

@@ -7,34 +7,28 @@ import (
 	"github.com/finch-go/finch/internal/conn"
 )
 
-// census knows the connections that live, for Shutdown: http.Server does not
+// census counts the connections that live, for Shutdown: http.Server does not
 // see them once they are hijacked.
 type census struct {
 	mu      sync.Mutex
-	conns   map[*conn.Conn]struct{}
+	here    int
 	closing bool
 	empty   chan struct{} // made by drain, closed when nobody is left
 }
 
-// enter admits a connection; false once shutting down.
-func (c *census) enter(k *conn.Conn) bool {
+// enter counts a connection, which exit must follow; false once shutting down.
+func (c *census) enter() (admitted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closing {
-		return false
-	}
-	if c.conns == nil {
-		c.conns = make(map[*conn.Conn]struct{})
-	}
-	c.conns[k] = struct{}{}
-	return true
+	c.here++
+	return !c.closing
 }
 
-func (c *census) exit(k *conn.Conn) {
+func (c *census) exit() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.conns, k)
-	if c.empty != nil && len(c.conns) == 0 {
+	c.here--
+	if c.empty != nil && c.here == 0 {
 		close(c.empty)
 		c.empty = nil
 	}
@@ -43,7 +37,7 @@ func (c *census) exit(k *conn.Conn) {
 func (c *census) count() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.conns)
+	return c.here
 }
 
 func (c *census) isClosing() bool {
@@ -52,14 +46,18 @@ func (c *census) isClosing() bool {
 	return c.closing
 }
 
-// drain closes everyone with 1001 after their running handlers, and waits
-// until all have exited. When ctx ends first the rest is cut off.
-func (c *census) drain(ctx context.Context, code int, reason string) error {
-	for _, k := range c.close() {
+// drain admits nobody any more, closes everyone whom list answers after their
+// running handlers, and waits until all have exited. When ctx ends first, whom
+// list then answers is cut off.
+func (c *census) drain(ctx context.Context, list func() []*conn.Conn, code int, reason string) error {
+	c.mu.Lock()
+	c.closing = true
+	c.mu.Unlock()
+	for _, k := range list() {
 		k.Drain(code, reason)
 	}
 	c.mu.Lock()
-	if len(c.conns) == 0 {
+	if c.here == 0 {
 		c.mu.Unlock()
 		return nil
 	}
@@ -73,20 +71,8 @@ func (c *census) drain(ctx context.Context, code int, reason string) error {
 		return nil
 	case <-ctx.Done():
 	}
-	for _, k := range c.close() {
+	for _, k := range list() {
 		k.Abort()
 	}
 	return ctx.Err()
-}
-
-// close admits nobody any more and answers who is left.
-func (c *census) close() []*conn.Conn {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closing = true
-	left := make([]*conn.Conn, 0, len(c.conns))
-	for k := range c.conns {
-		left = append(left, k)
-	}
-	return left
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/finch-go/finch/internal/conn"
 	"github.com/finch-go/finch/internal/frame"
@@ -53,7 +52,7 @@ func (s *Socket) connect(what string, f func(context.Context, *Socket) error) bo
 // lets answers to the server's own requests overtake.
 func (v *socketEvents) Early(op frame.Opcode, payload []byte) bool {
 	s := v.socket()
-	switch s.speed.judge(time.Now(), len(payload), &s.manager.limits) {
+	switch s.judge(len(payload)) {
 	case farTooFast:
 		s.close(protocol.CloseTooFast, "you send too fast")
 		return true
@@ -78,7 +77,7 @@ func (v *socketEvents) Received(op frame.Opcode, payload []byte) {
 	case err != nil:
 		s.refuse("", protocol.ID{}, &Error{protocol.StatusBadRequest, protocol.RefusalBadEnvelope, err.Error()})
 	case !e.Reply.IsZero():
-		s.asks.settle(&e, binary) // a late answer answers nothing
+		s.settle(&e, binary) // a late answer answers nothing
 	default:
 		msg := &Message{Path: e.Path, ID: e.ID.String(), Data: e.Data, Binary: binary, Raw: payload, socket: s, id: e.ID}
 		if op == frame.Binary {
@@ -103,7 +102,7 @@ func (v *socketEvents) Ending(why conn.Close, failed bool) {
 func (v *socketEvents) Writable() { v.manager.hub.Writable(v.member) }
 
 // Deaf fails the questions that will not be answered.
-func (v *socketEvents) Deaf(err error) { v.socket().asks.fail(err) }
+func (v *socketEvents) Deaf(err error) { v.socket().failAsks(err) }
 
 // Closing takes the socket out of everything.
 func (v *socketEvents) Closing() { v.socket().ended() }
@@ -118,7 +117,7 @@ func (v *socketEvents) Closed(why conn.Close) {
 		s.disconnect("OnDisconnect of "+e.path, e.event.OnDisconnect, reason)
 	}
 	m.addresses.exit(s.handshake)
-	m.census.exit(s.conn)
+	m.census.exit()
 }
 
 func (s *Socket) disconnect(what string, f func(context.Context, *Socket, CloseReason), why CloseReason) {
@@ -220,7 +219,7 @@ func (s *Socket) report(onError func(context.Context, *Socket, error), what stri
 func (s *Socket) refuse(path string, id protocol.ID, e *Error) {
 	env := protocol.Envelope{Path: path, Reply: id, Status: e.Status, Error: &protocol.Error{Code: e.Code, Message: e.Message}}
 	if id.IsZero() || path == "" {
-		if id.IsZero() && !s.speed.explain(time.Now()) {
+		if id.IsZero() && !s.mayExplain() {
 			return
 		}
 		env.Path = protocol.PathError

@@ -234,10 +234,18 @@ func (m *SocketManager) Stats() Stats {
 // connections: call this one before it.
 func (m *SocketManager) Shutdown(ctx context.Context) error {
 	defer m.end()
-	if err := m.census.drain(ctx, protocol.CloseGoingAway, "the server is shutting down"); err != nil {
+	if err := m.census.drain(ctx, m.conns, protocol.CloseGoingAway, "the server is shutting down"); err != nil {
 		return fmt.Errorf("finch: shutdown cut sockets off: %w", err)
 	}
 	return nil
+}
+
+// conns answers the connections of the sockets that are here.
+func (m *SocketManager) conns() (list []*conn.Conn) {
+	for s := range m.Sockets() {
+		list = append(list, s.conn)
+	}
+	return list
 }
 
 // guard runs a callback of the user's: a panic is counted, logged with its

@@ -1,9 +1,6 @@
 package finch
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 // burstWindow is how much of a rate may be spent at once: a client that was
 // silent for so long may send as much as it could have sent in that time.
@@ -24,12 +21,12 @@ func (p *pace) take(now time.Time, cost, rate int) bool {
 	return true
 }
 
-// speed is what a socket remembers of how fast its client sends.
+// speed is what a socket remembers of how fast its client sends. Guarded by
+// Socket.mu.
 type speed struct {
-	mu       sync.Mutex
 	messages pace
 	bytes    pace
-	excess   int // messages refused beyond those taken since
+	excess   int32 // messages refused beyond those taken since
 	unasked  allowance
 }
 
@@ -44,8 +41,6 @@ const (
 
 // judge takes one message of n bytes into account.
 func (v *speed) judge(now time.Time, n int, l *Limits) verdict {
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	messages, bytes := l.messagesPerSecond(), l.bytesPerSecond()
 	ok := messages < 0 || v.messages.take(now, 1, messages)
 	ok = ok && (bytes < 0 || v.bytes.take(now, n, bytes))
@@ -63,25 +58,32 @@ func (v *speed) judge(now time.Time, n int, l *Limits) verdict {
 // patience is how many messages are refused before the socket is closed.
 const patience = 1000
 
-// explain tells whether one more finch.error may be sent unasked.
-func (v *speed) explain(now time.Time) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.unasked.take(now)
+// judge takes one message of the socket's client into account.
+func (s *Socket) judge(n int) verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.speed.judge(time.Now(), n, &s.manager.limits)
+}
+
+// mayExplain tells whether one more finch.error may be sent unasked.
+func (s *Socket) mayExplain() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.speed.unasked.take(time.Now())
 }
 
 // allowance lets a few things through at once and then one a second.
 type allowance struct {
-	spent int
-	since time.Time
+	spent int32
+	since int64 // Unix seconds
 }
 
 const allowanceBurst = 8
 
 func (a *allowance) take(now time.Time) bool {
-	if back := int(now.Sub(a.since) / time.Second); back > 0 {
-		a.spent = max(0, a.spent-back)
-		a.since = now
+	if back := now.Unix() - a.since; back > 0 {
+		a.spent = int32(max(0, int64(a.spent)-back))
+		a.since = now.Unix()
 	}
 	if a.spent >= allowanceBurst {
 		return false

@@ -107,7 +107,8 @@ func (a *App) upgradeRaw(w http.ResponseWriter, r *http.Request, serve func(ws *
 	}
 	ws := &RawSocket{app: a, handshake: newHandshake(r, nil, a.gate.trusted), serve: serve}
 	ws.conn = a.gate.engine.New(h.nc, h.answer, a.gate.config, (*rawEvents)(ws))
-	admitted := a.raw.enter(ws.conn)
+	a.rawConns.Store(ws.conn, nil)
+	admitted := a.raw.enter()
 	ws.conn.Start(h.early)
 	if !admitted {
 		ws.conn.Drain(protocol.CloseGoingAway, "the server is shutting down")
@@ -174,5 +175,6 @@ func (v *rawEvents) Closed(why conn.Close) {
 	if onClose != nil {
 		ws.guard("OnClose", func() { onClose(closeReason(why)) })
 	}
-	ws.app.raw.exit(ws.conn)
+	ws.app.rawConns.Delete(ws.conn)
+	ws.app.raw.exit()
 }

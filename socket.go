@@ -20,17 +20,29 @@ type Socket struct {
 	conn      *conn.Conn
 	member    *hub.Member
 	handshake *Handshake
-	speed     speed
 
-	mu sync.Mutex // guards everything below
-
-	values  map[string]any
-	expiry  *time.Timer
+	mu      sync.Mutex // guards everything below
+	speed   speed
+	more    *socketExtras // nil while there are none
 	closing bool
-	rooms   []string        // that it was in when it ended
-	ctx     context.Context // made on first use
-	cancel  context.CancelFunc
-	asks    asks
+}
+
+// socketExtras is what few sockets at rest have. Guarded by Socket.mu.
+type socketExtras struct {
+	values map[string]any
+	expiry *time.Timer
+	rooms  []string        // that it was in when it ended
+	ctx    context.Context // made on first use
+	cancel context.CancelFunc
+	asks   asks
+}
+
+// extras makes the extras. Called with mu held.
+func (s *Socket) extras() *socketExtras {
+	if s.more == nil {
+		s.more = new(socketExtras)
+	}
+	return s.more
 }
 
 // ID returns the socket's id: chosen by the server, unique, safe to show to
@@ -55,17 +67,21 @@ func (s *Socket) Context() context.Context { return socketContext{s} }
 func (s *Socket) Get(key string) any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.values[key]
+	if s.more == nil {
+		return nil
+	}
+	return s.more.values[key]
 }
 
 // Set stores a value with the socket, for its handlers to share.
 func (s *Socket) Set(key string, value any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.values == nil {
-		s.values = make(map[string]any, 1)
+	x := s.extras()
+	if x.values == nil {
+		x.values = make(map[string]any, 1)
 	}
-	s.values[key] = value
+	x.values[key] = value
 }
 
 // Send sends an event to this socket: data is encoded as JSON, or travels as
@@ -153,12 +169,14 @@ func (s *Socket) Leave(ctx context.Context, room string) error {
 // and after, those that it was in at the end.
 func (s *Socket) Rooms() []string {
 	s.mu.Lock()
-	closing, rooms := s.closing, s.rooms
-	s.mu.Unlock()
-	if closing {
-		return slices.Clone(rooms)
+	defer s.mu.Unlock()
+	switch {
+	case !s.closing:
+		return s.manager.hub.Rooms(s.member)
+	case s.more == nil:
+		return nil
 	}
-	return s.manager.hub.Rooms(s.member)
+	return slices.Clone(s.more.rooms)
 }
 
 // Close ends the connection: what was sent before leaves, then the close
@@ -188,12 +206,12 @@ func closeCode(code int) (int, error) {
 func (s *Socket) expireAt(t time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.expiry != nil {
-		s.expiry.Stop()
-		s.expiry = nil
+	if s.more != nil && s.more.expiry != nil {
+		s.more.expiry.Stop()
+		s.more.expiry = nil
 	}
 	if !t.IsZero() && !s.closing {
-		s.expiry = time.AfterFunc(time.Until(t), func() {
+		s.extras().expiry = time.AfterFunc(time.Until(t), func() {
 			s.close(protocol.CloseUnauthorized, "the token has expired")
 		})
 	}
@@ -203,17 +221,21 @@ func (s *Socket) expireAt(t time.Time) {
 func (s *Socket) ended() {
 	rooms := s.manager.hub.Rooms(s.member)
 	s.mu.Lock()
-	s.closing, s.rooms = true, rooms
-	if s.cancel != nil {
-		s.cancel()
+	s.closing = true
+	if len(rooms) > 0 {
+		s.extras().rooms = rooms
 	}
-	if s.expiry != nil {
-		s.expiry.Stop()
-		s.expiry = nil
+	if x := s.more; x != nil {
+		if x.cancel != nil {
+			x.cancel()
+		}
+		if x.expiry != nil {
+			x.expiry.Stop()
+		}
+		x.asks.fail(ErrClosed)
 	}
 	s.mu.Unlock()
 	s.manager.hub.Remove(s.member)
-	s.asks.fail(ErrClosed)
 }
 
 // socketContext is the context of a socket. The real one is made when
@@ -224,13 +246,14 @@ func (c socketContext) real() context.Context {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx == nil {
-		s.ctx, s.cancel = context.WithCancel(context.Background())
+	x := s.extras()
+	if x.ctx == nil {
+		x.ctx, x.cancel = context.WithCancel(context.Background())
 		if s.closing {
-			s.cancel()
+			x.cancel()
 		}
 	}
-	return s.ctx
+	return x.ctx
 }
 
 func (c socketContext) Deadline() (time.Time, bool) { return time.Time{}, false }

@@ -110,11 +110,14 @@ func (bystander) Closed(conn.Close)               {}
 
 // welcome makes a socket of a hijacked connection.
 func (m *SocketManager) welcome(h hijacked, hs *Handshake, id Identity) {
-	s := &Socket{manager: m, handshake: hs, values: maps.Clone(id.Values)}
+	s := &Socket{manager: m, handshake: hs}
+	if len(id.Values) > 0 {
+		s.more = &socketExtras{values: maps.Clone(id.Values)}
+	}
 	s.member = &hub.Member{ID: newSocketID(), User: id.User, Sink: (*socketSink)(s)}
 	s.conn = m.gate.engine.New(h.nc, h.answer, m.gate.config, (*socketEvents)(s))
-	admitted := m.census.enter(s.conn)
 	m.hub.Add(s.member)
+	admitted := m.census.enter() // in this order, so that Shutdown sees whom it admitted
 	s.expireAt(id.ExpiresAt)
 	s.conn.Start(h.early)
 	if !admitted { // Shutdown came between the check and now
