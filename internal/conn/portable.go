@@ -68,6 +68,9 @@ func (p *portable) settled() {
 		close(p.over)
 		p.over = nil
 	}
+	if _, half := p.nc.(closeWriter); !half && p.said {
+		p.shut() // or the peer would wait for our end of the stream until it lingers no more
+	}
 }
 
 // read is the reader goroutine. It ends when the connection has ended, and
@@ -224,14 +227,11 @@ func writeTogether(nc net.Conn, frames [][]byte, size int) error {
 // while bytes of the peer are unread would destroy what we wrote, so the
 // reader goes on until its end of the stream or the deadline.
 func (p *portable) closeWrite() {
-	if half, ok := p.nc.(interface{ CloseWrite() error }); ok {
+	if half, ok := p.nc.(closeWriter); ok {
 		half.CloseWrite()
-		return
-	}
-	p.mu.Lock()
-	over := p.phase == phaseOver
-	p.mu.Unlock()
-	if over {
-		p.shut()
 	}
 }
+
+// closeWriter is a network connection whose halves end one at a time. Others,
+// such as one that a listener has wrapped, end when both sides have said so.
+type closeWriter interface{ CloseWrite() error }
