@@ -34,7 +34,10 @@ var engines = []struct {
 	name string
 	set  func(*finch.AppOptions, *finch.SocketManagerOptions)
 }{
-	{"portable", func(*finch.AppOptions, *finch.SocketManagerOptions) {}},
+	{"portable", func(a *finch.AppOptions, m *finch.SocketManagerOptions) {
+		a.Engine, m.Engine = finch.EnginePortable, finch.EnginePortable
+	}},
+	{"auto", func(*finch.AppOptions, *finch.SocketManagerOptions) {}}, // on Linux: epoll
 }
 
 // wires are the ways to reach a server. A pipe hands over each piece that is
