@@ -31,6 +31,11 @@ func closeFrame(code int) []byte {
 	return frame.AppendMasked(nil, frame.Close, frame.AppendClosePayload(nil, code, ""), [4]byte{1, 2, 3, 4})
 }
 
+// maskedText is a text frame of a client.
+func maskedText(text string) []byte {
+	return frame.AppendMasked(nil, frame.Text, []byte(text), [4]byte{1, 2, 3, 4})
+}
+
 // pipeWriter is a ResponseWriter on one end of a pipe.
 type pipeWriter struct {
 	*httptest.ResponseRecorder
