@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"internal/wheel": {},
 	"internal/hub":   {"protocol"},
 	"internal/docs":  {},
+	"broker":         {},
 	"finchtest":      {".", "protocol", "internal/frame"},
 	"examples/...":   {".", "finchtest", "protocol"},
 	"cmd/finch/...":  {".", "protocol", "internal/frame"},
