@@ -35,6 +35,20 @@ var mayImport = map[string][]string{
 	"e2e/...":        {},
 	"bench/...":      {"internal/frame"},
 	"tools/...":      {},
+	".":                 {"internal/hub", "internal/conn", "internal/frame", "protocol"},
+	"protocol":          {},
+	"internal/frame":    {},
+	"internal/conn":     {"internal/frame"},
+	"internal/hub":      {"protocol"},
+	"internal/docs":     {},
+	"broker":            {},
+	"broker/memory":     {"broker"},
+	"broker/brokertest": {"broker"},
+	"finchtest":         {".", "protocol", "internal/frame"},
+	"examples/...":      {".", "finchtest", "protocol"},
+	"cmd/finch/...":     {".", "protocol", "internal/frame"},
+	"e2e/...":           {},
+	"tools/...":         {},
 }
 
 // thirdParty lists what the root module may import from others, each with its

@@ -91,7 +91,7 @@ type Broker interface {
 
 	// Ask sends a question to one node and returns what its Sink.Answer did.
 	// ErrUnknownNode is returned if it does not live, ErrUnavailable if it did not
-	// answer, and the text of Answer's error if it refused.
+	// answer, and a *Refusal with the text of Answer's error if it refused.
 	Ask(ctx context.Context, node string, question []byte) ([]byte, error)
 
 	// SetShare sets how many members of a room this node has; 0 takes the share

@@ -43,3 +43,9 @@ type Target struct {
 	Kind TargetKind
 	Name string
 }
+
+// A Refusal is the error of a Broker's Ask whose question arrived and was
+// refused: the text of the error that the other node's Sink.Answer returned.
+type Refusal struct{ Text string }
+
+func (r *Refusal) Error() string { return r.Text }

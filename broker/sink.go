@@ -22,8 +22,9 @@ type Sink interface {
 	// reconnect before the messages that follow it, after a subscriber was too
 	// slow, when a leader changed, after a purge.
 	Uncertain(scope Scope, why error)
-	// NodeUp and NodeDown bring news of other nodes. A node that comes back is up
-	// with a new incarnation; NodeDown of an older incarnation may come after it.
+	// NodeUp and NodeDown bring news of other nodes; those that live when this one
+	// starts are up then. A node that comes back is up with a new incarnation;
+	// NodeDown of an older incarnation may come after it.
 	NodeUp(n NodeState)
 	NodeDown(n NodeState)
 	// State says how the broker is reached from now on; why is nil for Connected.
