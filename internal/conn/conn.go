@@ -323,7 +323,11 @@ func (c *Conn) execute() {
 		case stepOpened:
 			c.ev.Opened()
 		case stepReceived:
-			c.ev.Received(s.op, s.payload)
+			if s.compressed {
+				c.receiveCompressed(s)
+			} else {
+				c.ev.Received(s.op, s.payload)
+			}
 		case stepEnd, stepDrain:
 			c.end()
 		case stepClosed:

@@ -16,7 +16,8 @@ type Events interface {
 	// Early sees a message as soon as it is read, before those that arrived
 	// earlier have been handled, and takes it by answering true: this is how
 	// an answer overtakes the handler that waits for it. The payload is
-	// borrowed until Early returns.
+	// borrowed until Early returns. A compressed message is seen only when its
+	// turn has come, by the executor, unless a [Waiter] waits.
 	Early(op frame.Opcode, payload []byte) bool
 
 	// Received is one whole message; op is Text or Binary. The payload is

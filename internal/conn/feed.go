@@ -9,8 +9,11 @@ import (
 // feed takes bytes that arrived; b may be changed (frames are unmasked in
 // place) and belongs to the caller again afterwards. Only the reader calls it.
 func (c *Conn) feed(b []byte) {
-	if c.failed {
-		return // by unfinished; what the parser itself refused, it refuses again
+	c.mu.Lock()
+	failed := c.failed
+	c.mu.Unlock()
+	if failed {
+		return // by unfinished or the executor; what the parser itself refused, it refuses again
 	}
 	for len(b) > 0 {
 		ev, n, err := c.parser.Next(&c.cfg.Frame, b)
@@ -49,6 +52,10 @@ func (c *Conn) arrived(ev frame.Event) {
 		return
 	}
 	c.cfg.Meter.Received.Add(1)
+	if ev.Compressed {
+		c.arrivedCompressed(ev)
+		return
+	}
 	if c.ev.Early(ev.Opcode, ev.Payload) {
 		return
 	}

@@ -8,9 +8,10 @@ import (
 
 // step is one thing for the executor to do.
 type step struct {
-	kind    stepKind
-	op      frame.Opcode
-	payload []byte
+	kind       stepKind
+	op         frame.Opcode
+	compressed bool
+	payload    []byte
 }
 
 type stepKind uint8
