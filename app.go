@@ -39,13 +39,15 @@ type AppOptions struct {
 	// stops. Zero: 20 s.
 	ShutdownWait time.Duration
 
-	// AllowedOrigins, TrustedProxies, Limits, Heartbeat and Engine are those
-	// of [SocketManagerOptions], for raw sockets ([Route].WS).
+	// AllowedOrigins, TrustedProxies, Limits, Heartbeat, Engine and
+	// Compression are those of [SocketManagerOptions], for raw sockets
+	// ([Route].WS).
 	AllowedOrigins []string
 	TrustedProxies []netip.Prefix
 	Limits         Limits
 	Heartbeat      time.Duration
 	Engine         Engine
+	Compression    *Compression
 }
 
 // App is a program of routes, controllers and sockets. It is an
@@ -107,6 +109,7 @@ func NewApp(o *AppOptions) *App {
 		config:  o.Limits.config(o.Heartbeat, &a.meter),
 		logger:  a.logger,
 	}
+	a.gate.compress(o.Compression)
 	a.handler = http.HandlerFunc(a.route)
 	for _, mw := range slices.Backward(o.Middleware) {
 		a.handler = mw(a.handler)

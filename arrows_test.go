@@ -21,24 +21,11 @@ const modulePath = "github.com/finch-go/finch"
 // may import, tests apart. A name that ends in /... speaks for every package
 // below it that has no row of its own, and those may import each other.
 var mayImport = map[string][]string{
-	".":              {"internal/hub", "internal/conn", "internal/frame", "protocol"},
-	"protocol":       {},
-	"internal/frame": {},
-	"internal/conn":  {"internal/frame", "internal/wheel"},
-	"internal/wheel": {},
-	"internal/hub":   {"protocol"},
-	"internal/docs":  {},
-	"broker":         {},
-	"finchtest":      {".", "protocol", "internal/frame"},
-	"examples/...":   {".", "finchtest", "protocol"},
-	"cmd/finch/...":  {".", "protocol", "internal/frame"},
-	"e2e/...":        {},
-	"bench/...":      {"internal/frame"},
-	"tools/...":      {},
 	".":                 {"internal/hub", "internal/conn", "internal/frame", "protocol"},
 	"protocol":          {},
 	"internal/frame":    {},
-	"internal/conn":     {"internal/frame"},
+	"internal/conn":     {"internal/frame", "internal/wheel"},
+	"internal/wheel":    {},
 	"internal/hub":      {"protocol"},
 	"internal/docs":     {},
 	"broker":            {},
@@ -48,6 +35,7 @@ var mayImport = map[string][]string{
 	"examples/...":      {".", "finchtest", "protocol"},
 	"cmd/finch/...":     {".", "protocol", "internal/frame"},
 	"e2e/...":           {},
+	"bench/...":         {"internal/frame"},
 	"tools/...":         {},
 }
 

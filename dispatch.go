@@ -13,7 +13,7 @@ import (
 // socketEvents is the Socket as its connection sees it.
 type socketEvents Socket
 
-var _ conn.Events = (*socketEvents)(nil)
+var _ conn.Waiter = (*socketEvents)(nil)
 
 func (v *socketEvents) socket() *Socket { return (*Socket)(v) }
 
@@ -63,6 +63,9 @@ func (v *socketEvents) Early(op frame.Opcode, payload []byte) bool {
 	}
 	return s.settleEarly(op, payload)
 }
+
+// Waits tells whether a compressed message may be an answer.
+func (v *socketEvents) Waits() bool { return v.socket().asking() }
 
 // Received is one message, on the executor.
 func (v *socketEvents) Received(op frame.Opcode, payload []byte) {

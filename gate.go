@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/finch-go/finch/internal/conn"
+	"github.com/finch-go/finch/internal/hub"
 	"github.com/finch-go/finch/protocol"
 )
 
@@ -27,6 +28,18 @@ type gate struct {
 	engine  conn.Engine
 	config  *conn.Config
 	logger  *slog.Logger
+
+	compression *compression
+	compressed  *conn.Config // config for who agreed on it
+}
+
+// connect serves a connection that was taken over.
+func (g *gate) connect(h hijacked, r hub.Rendition, ev conn.Events) *conn.Conn {
+	config := g.config
+	if r != 0 {
+		config = g.compressed
+	}
+	return g.engine.New(h.nc, h.answer, config, ev)
 }
 
 // check refuses a request before anything is hijacked, so that whoever sent
@@ -128,12 +141,12 @@ type hijacked struct {
 
 // hijack takes the connection over. After an error the response is still the
 // caller's to write.
-func hijack(w http.ResponseWriter, r *http.Request, subprotocol string) (hijacked, error) {
+func hijack(w http.ResponseWriter, r *http.Request, subprotocol, extensions string) (hijacked, error) {
 	nc, brw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return hijacked{}, fmt.Errorf("finch: this ResponseWriter cannot be hijacked (a middleware that wraps it needs an Unwrap method): %w", err)
 	}
-	h := hijacked{nc: nc, answer: switchingProtocols(w.Header(), r.Header.Get("Sec-Websocket-Key"), subprotocol)}
+	h := hijacked{nc: nc, answer: switchingProtocols(w.Header(), r.Header.Get("Sec-Websocket-Key"), subprotocol, extensions)}
 	if n := brw.Reader.Buffered(); n > 0 {
 		buffered, _ := brw.Reader.Peek(n)
 		h.early = bytes.Clone(buffered)
@@ -150,13 +163,16 @@ var ownHeaders = map[string]bool{
 
 // switchingProtocols is the server's opening handshake (RFC 6455 section
 // 4.2.2), with what middleware has set, cookies among it.
-func switchingProtocols(h http.Header, key, subprotocol string) []byte {
+func switchingProtocols(h http.Header, key, subprotocol, extensions string) []byte {
 	var b bytes.Buffer
 	b.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
 	b.WriteString(acceptKey(key))
 	b.WriteString("\r\n")
 	if subprotocol != "" {
 		b.WriteString("Sec-WebSocket-Protocol: " + subprotocol + "\r\n")
+	}
+	if extensions != "" {
+		b.WriteString("Sec-WebSocket-Extensions: " + extensions + "\r\n")
 	}
 	h.WriteSubset(&b, ownHeaders)
 	b.WriteString("\r\n")

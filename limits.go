@@ -11,7 +11,7 @@ import (
 // the rates can be switched off, by a negative value.
 type Limits struct {
 	// MessageBytes is the largest message a client may send, after
-	// reassembly. Beyond it the socket is told finch.error 413 and closed
+	// reassembly, before and after inflating. Beyond it the socket is told finch.error 413 and closed
 	// with 1009. Zero: 64 KiB.
 	MessageBytes int
 	// QueueBytes is how much may wait for sockets that do not keep up: of

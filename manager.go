@@ -52,6 +52,8 @@ type SocketManagerOptions struct {
 	Heartbeat time.Duration
 	// Engine is how connections wait for bytes. Zero: what costs least.
 	Engine Engine
+	// Compression lets clients have their messages compressed. Nil: off.
+	Compression *Compression
 	// Logger gets what goes wrong. Nil: slog.Default().
 	Logger *slog.Logger
 }
@@ -122,6 +124,7 @@ func NewSocketManager(o *SocketManagerOptions) *SocketManager {
 		config:  o.Limits.config(o.Heartbeat, &m.meter),
 		logger:  m.logger,
 	}
+	m.gate.compress(o.Compression)
 	m.registry.add(entriesOf(o.Routes, at)...)
 	if o.App != nil {
 		o.App.adopt(m, at)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/finch-go/finch/internal/conn"
 	"github.com/finch-go/finch/internal/frame"
+	"github.com/finch-go/finch/internal/hub"
 	"github.com/finch-go/finch/protocol"
 )
 
@@ -21,6 +22,7 @@ type RawSocket struct {
 	conn      *conn.Conn
 	handshake *Handshake
 	serve     func(ws *RawSocket)
+	rendition hub.Rendition
 
 	mu       sync.Mutex // guards everything below
 	onText   func(text string)
@@ -56,12 +58,16 @@ func (ws *RawSocket) OnClose(f func(why CloseReason)) {
 
 // Send sends a text. Errors are those of [Socket.Send].
 func (ws *RawSocket) Send(text string) error {
-	return ws.conn.Send(frame.AppendFrame(nil, frame.Text, validUTF8(text)))
+	return ws.sendFrame(frame.AppendFrame(nil, frame.Text, validUTF8(text)))
 }
 
 // SendBinary sends bytes; they are copied.
 func (ws *RawSocket) SendBinary(b []byte) error {
-	return ws.conn.Send(frame.AppendFrame(nil, frame.Binary, b))
+	return ws.sendFrame(frame.AppendFrame(nil, frame.Binary, b))
+}
+
+func (ws *RawSocket) sendFrame(b []byte) error {
+	return ws.conn.Send(ws.app.gate.compression.rendered(ws.rendition, b))
 }
 
 // Close ends the connection; see [Socket.Close].
@@ -99,14 +105,15 @@ func (a *App) upgradeRaw(w http.ResponseWriter, r *http.Request, serve func(ws *
 		refuse(w, e)
 		return
 	}
-	h, err := hijack(w, r, "")
+	extensions, rendition := a.gate.compression.agree(r)
+	h, err := hijack(w, r, "", extensions)
 	if err != nil {
 		a.logger.Error("finch: upgrade failed", "error", err)
 		refuse(w, &Error{http.StatusInternalServerError, "no_hijack", "The server cannot upgrade this connection; its log says why."})
 		return
 	}
-	ws := &RawSocket{app: a, handshake: newHandshake(r, nil, a.gate.trusted), serve: serve}
-	ws.conn = a.gate.engine.New(h.nc, h.answer, a.gate.config, (*rawEvents)(ws))
+	ws := &RawSocket{app: a, handshake: newHandshake(r, nil, a.gate.trusted), serve: serve, rendition: rendition}
+	ws.conn = a.gate.connect(h, rendition, (*rawEvents)(ws))
 	a.rawConns.Store(ws.conn, nil)
 	admitted := a.raw.enter()
 	ws.conn.Start(h.early)

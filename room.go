@@ -51,7 +51,7 @@ func (r Room) Send(path string, data any, opts ...SendOption) error {
 	if o.except != nil {
 		except = o.except.member
 	}
-	r.manager.hub.Send(r.at, hub.Message{Frame: b}, except)
+	r.manager.hub.Send(r.at, r.manager.gate.compression.message(b), except)
 	return nil
 }
 

@@ -122,6 +122,7 @@ func (s *Socket) sendFrame(b []byte) error {
 	if len(b) > s.manager.gate.config.QueueBytes {
 		return ErrTooLarge
 	}
+	b = s.manager.gate.compression.rendered(s.member.Rendition, b)
 	switch s.manager.hub.SendTo(s.member, b) {
 	case nil:
 		return nil

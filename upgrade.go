@@ -64,13 +64,14 @@ func (m *SocketManager) Upgrade(w http.ResponseWriter, r *http.Request, opts ...
 	if !m.addresses.enter(hs, r, m.gate.trusted, m.limits.SocketsPerAddress) {
 		return m.refuse(w, &Error{http.StatusTooManyRequests, "too_many_sockets", "Your address has too many connections already."})
 	}
-	h, err := hijack(w, r, subprotocol(r))
+	extensions, rendition := m.gate.compression.agree(r)
+	h, err := hijack(w, r, subprotocol(r), extensions)
 	if err != nil {
 		m.addresses.exit(hs)
 		m.logger.Error("finch: upgrade failed", "error", err)
 		return m.refuse(w, &Error{http.StatusInternalServerError, "no_hijack", "The server cannot upgrade this connection; its log says why."})
 	}
-	m.welcome(h, hs, id)
+	m.welcome(h, rendition, hs, id)
 	return nil
 }
 
@@ -86,8 +87,8 @@ func (m *SocketManager) refuseIdentity(w http.ResponseWriter, r *http.Request, e
 		m.logger.Error("finch: Authenticate failed", "error", err)
 	}
 	if code := closeFor(e); offersFinch(r) && (code == protocol.CloseUnauthorized || code == protocol.CloseForbidden) {
-		if h, err := hijack(w, r, subprotocol(r)); err == nil {
-			c := m.gate.engine.New(h.nc, h.answer, m.gate.config, bystander{})
+		if h, err := hijack(w, r, subprotocol(r), ""); err == nil {
+			c := m.gate.connect(h, 0, bystander{})
 			c.Start(nil)
 			c.Close(code, e.Message)
 			return e
@@ -109,13 +110,13 @@ func (bystander) Closing()                        {}
 func (bystander) Closed(conn.Close)               {}
 
 // welcome makes a socket of a hijacked connection.
-func (m *SocketManager) welcome(h hijacked, hs *Handshake, id Identity) {
+func (m *SocketManager) welcome(h hijacked, r hub.Rendition, hs *Handshake, id Identity) {
 	s := &Socket{manager: m, handshake: hs}
 	if len(id.Values) > 0 {
 		s.more = &socketExtras{values: maps.Clone(id.Values)}
 	}
-	s.member = &hub.Member{ID: newSocketID(), User: id.User, Sink: (*socketSink)(s)}
-	s.conn = m.gate.engine.New(h.nc, h.answer, m.gate.config, (*socketEvents)(s))
+	s.member = &hub.Member{ID: newSocketID(), User: id.User, Sink: (*socketSink)(s), Rendition: r}
+	s.conn = m.gate.connect(h, r, (*socketEvents)(s))
 	m.hub.Add(s.member)
 	admitted := m.census.enter() // in this order, so that Shutdown sees whom it admitted
 	s.expireAt(id.ExpiresAt)
