@@ -65,6 +65,8 @@ func TestDefaultsOfThePagesAreThoseOfTheCode(t *testing.T) {
 		{english: "time between two requests on one HTTP connection (`App.Start`, `App.Serve`)", persian: "فاصلهٔ دو درخواست روی یک اتصال HTTP (`App.Start` و `App.Serve`)",
 			value: "2 min", file: "app.go", code: "IdleTimeout:       2 * time.Minute"},
 		{english: "`ShutdownWait`", value: "20 s", file: "app.go", code: "a.shutdownWait = 20 * time.Second"},
+		{english: "`Level`", value: "1", file: "compression.go", code: "defaultLevel     = 1"},
+		{english: "`Threshold`", value: "512 bytes", file: "compression.go", code: "defaultThreshold = 512"},
 		{english: "`Addr`", value: "`:3000`", file: "app.go", code: `orElse(o.Addr, ":3000")`},
 		{english: "`BodyBytes`", value: size(bodyBytes(t))},
 		{english: "bytes of an event path", persian: "بایت‌های نام رویداد", value: fmt.Sprint(protocol.MaxPathBytes)},
