@@ -39,7 +39,7 @@ type ServerOptions struct {
 //	         sends its data to everyone on path all
 //	/settle  gives memory back to the system, then answers
 //
-// Nothing slows a client down that floods.
+// Nothing slows a client down that floods. Who offers compression gets it.
 func NewServer(o ServerOptions) (*finch.App, error) {
 	switch o.Engine {
 	case "", "portable":
@@ -62,11 +62,14 @@ func NewServer(o ServerOptions) (*finch.App, error) {
 		InboxBytes:    4 * maxMessage,
 		InboxMessages: 64 << 10,
 	}
+	compression := new(finch.Compression)
 	app := finch.NewApp(&finch.AppOptions{
 		TLS: secure, Logger: o.Logger, Limits: limits, AllowedOrigins: []string{"*"}, ShutdownWait: 5 * time.Second,
+		Compression: compression,
 	})
 	manager := finch.NewSocketManager(&finch.SocketManagerOptions{
 		Limits: limits, Logger: o.Logger, AllowedOrigins: []string{"*"}, App: app,
+		Compression: compression,
 		Routes: map[string]finch.SocketEvent{
 			"echo": {OnMessage: func(_ context.Context, s *finch.Socket, m *finch.Message) error {
 				return s.Send("echo", payloadOf(m))
