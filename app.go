@@ -79,7 +79,8 @@ type App struct {
 }
 
 // NewApp returns an App; nil options are the defaults. It panics on routes
-// that contradict each other, as [http.ServeMux] does, naming both places.
+// that contradict each other, as [http.ServeMux] does, naming both places, and
+// on a level of compression that there is not.
 func NewApp(o *AppOptions) *App {
 	if o == nil {
 		o = new(AppOptions)

@@ -87,7 +87,8 @@ type SocketManager struct {
 
 // NewSocketManager returns a manager that is ready to serve; nil options are
 // the defaults. It panics if the routes cannot be registered or the App has a
-// manager already, naming both places.
+// manager already, naming both places, and on a level of compression that
+// there is not.
 func NewSocketManager(o *SocketManagerOptions) *SocketManager {
 	if o == nil {
 		o = new(SocketManagerOptions)
