@@ -28,6 +28,8 @@ type portable struct {
 	nc net.Conn
 
 	// Guarded by Conn.mu.
+	deadline  time.Time     // for reading
+	draining  bool          // the deadline is not that of nc for now: see drain
 	lingering bool          // the read deadline belongs to the closing handshake, and the heartbeat must leave it alone
 	flushing  bool          // the flusher runs
 	resumed   chan struct{} // while paused: closed when reading goes on
@@ -56,8 +58,33 @@ func (p *portable) shut() {
 
 func (p *portable) linger() {
 	p.lingering = true
-	p.nc.SetReadDeadline(time.Now().Add(p.cfg.CloseWait))
+	p.setReadDeadline(time.Now().Add(p.cfg.CloseWait))
 }
+
+// setReadDeadline ends waiting for bytes at a time. Called with mu held.
+func (p *portable) setReadDeadline(at time.Time) {
+	p.deadline = at
+	if !p.draining {
+		p.nc.SetReadDeadline(at)
+	}
+}
+
+// drain reads what nc has in its own memory, without waiting for more: with a
+// deadline that has passed, which is not to be mistaken for the real one.
+func (p *portable) drain(buf []byte) (int, error) {
+	p.mu.Lock()
+	p.draining = true
+	p.nc.SetReadDeadline(longAgo)
+	p.mu.Unlock()
+	n, err := p.nc.Read(buf)
+	p.mu.Lock()
+	p.draining = false
+	p.nc.SetReadDeadline(p.deadline)
+	p.mu.Unlock()
+	return n, err
+}
+
+var longAgo = time.Unix(1, 0)
 
 func (p *portable) pause() { p.resumed = make(chan struct{}) }
 
@@ -78,14 +105,14 @@ func (p *portable) settled() {
 func (p *portable) read(early []byte) {
 	defer p.shut()
 	p.feed(early)
-	src := newSource(p.nc)
+	src := newSource(p)
 	beat := heartbeat{p: p, last: time.Now()}
 	beat.arm()
 	for {
 		buf, n, err := src.wait()
 		if n > 0 {
-			beat.heard()
 			p.feed(buf[:n])
+			beat.heard()
 		}
 		src.done(buf)
 		switch {

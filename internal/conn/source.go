@@ -9,12 +9,12 @@ type source interface {
 	done(buf []byte)
 }
 
-// newSource picks how to wait for nc.
-func newSource(nc net.Conn) source {
-	if s := newRawSource(nc); s != nil {
+// newSource picks how to wait for what comes to p.
+func newSource(p *portable) source {
+	if s := newRawSource(p); s != nil {
 		return s
 	}
-	return &plainSource{nc: nc}
+	return &plainSource{nc: p.nc}
 }
 
 // plainSource reads in the ordinary way, with a small buffer of its own.

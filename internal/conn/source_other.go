@@ -2,6 +2,4 @@
 
 package conn
 
-import "net"
-
-func newRawSource(net.Conn) source { return nil }
+func newRawSource(*portable) source { return nil }

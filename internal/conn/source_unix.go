@@ -3,8 +3,11 @@
 package conn
 
 import (
+	"crypto/tls"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 )
@@ -21,19 +24,25 @@ type rawSource struct {
 	err error
 }
 
-// newRawSource answers nil if nc can only be read in the ordinary way.
-func newRawSource(nc net.Conn) source {
-	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
-		return nil
+// newRawSource answers nil if p can only be read in the ordinary way.
+func newRawSource(p *portable) source {
+	switch nc := p.nc.(type) {
+	case *net.TCPConn:
+		if rc, err := nc.SyscallConn(); err == nil {
+			s := &rawSource{rc: rc}
+			s.try = s.read
+			return s
+		}
+	case *tls.Conn:
+		below, ok := nc.NetConn().(syscall.Conn)
+		if !ok || !nc.ConnectionState().HandshakeComplete {
+			break
+		}
+		if rc, err := below.SyscallConn(); err == nil {
+			return &tlsSource{p: p, rc: rc}
+		}
 	}
-	rc, err := tcp.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	s := &rawSource{rc: rc}
-	s.try = s.read
-	return s
+	return nil
 }
 
 func (s *rawSource) wait() ([]byte, int, error) {
@@ -77,5 +86,58 @@ func (s *rawSource) read(fd uintptr) bool {
 			s.n = n
 		}
 		return true
+	}
+}
+
+// tlsSource waits below TLS without a buffer, and borrows one to read through
+// it. One read of the network may bring several records, so it does not wait
+// again before TLS has nothing left.
+type tlsSource struct {
+	p   *portable
+	rc  syscall.RawConn
+	dry bool // TLS has nothing left, as far as we know
+	buf *[readSize]byte
+}
+
+func (s *tlsSource) wait() ([]byte, int, error) {
+	for {
+		if s.dry {
+			if err := s.rc.Read(hasInput); err != nil {
+				return nil, 0, err
+			}
+		}
+		if s.buf == nil {
+			s.buf = readBuffers.Get().(*[readSize]byte)
+		}
+		if s.dry {
+			n, err := s.p.nc.Read(s.buf[:])
+			s.dry = false
+			return s.buf[:], n, err
+		}
+		n, err := s.p.drain(s.buf[:])
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return s.buf[:], n, err
+		}
+		s.dry = true
+		s.done(nil) // wait without it
+	}
+}
+
+func (s *tlsSource) done([]byte) {
+	if s.buf != nil {
+		readBuffers.Put(s.buf)
+		s.buf = nil
+	}
+}
+
+// hasInput answers whether reading would not block, without reading.
+func hasInput(fd uintptr) bool {
+	var one [1]byte
+	for {
+		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK)
+		if err == syscall.EINTR {
+			continue
+		}
+		return err != syscall.EAGAIN
 	}
 }
