@@ -27,7 +27,8 @@ type Config struct {
 	// Heartbeat is how long a peer may be silent before it is sent a ping,
 	// and PongWait how long it then has to say anything at all before the
 	// connection is closed with 4408. Zero: 25 s, 20 s. A negative Heartbeat
-	// sends none.
+	// sends none. The first ping may come up to half as much later, so that
+	// those who came together are not pinged together.
 	Heartbeat time.Duration
 	PongWait  time.Duration
 

@@ -257,12 +257,16 @@ func (c *Conn) wrote(n int) {
 	c.writing = false
 	c.queued -= n
 	c.cfg.Meter.Queued.Add(int64(-n))
-	c.out.wrote(n)
+	if c.out != nil {
+		c.out.wrote(n)
+	}
 	if c.dead {
 		c.abandon()
 	} else if c.out.empty() {
-		c.out.free()
-		c.out = nil
+		if c.out != nil {
+			c.out.free()
+			c.out = nil
+		}
 		if c.refused && c.phase == phaseOpen {
 			c.refused = false
 			go c.ev.Writable() // without mu

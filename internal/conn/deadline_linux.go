@@ -31,11 +31,11 @@ func (s *socket) liveness(visit func(left time.Duration, act func())) {
 	switch {
 	case s.cfg.Heartbeat < 0:
 	case s.pinged:
-		visit(s.left(s.heard, s.cfg.Heartbeat+s.cfg.PongWait), s.silent)
+		visit(s.left(s.asked, s.cfg.PongWait), s.silent)
 	default:
 		visit(s.left(s.heard, s.cfg.Heartbeat), func() {
 			s.mu.Lock()
-			s.pinged = true
+			s.asked, s.pinged = s.p.clock(), true
 			if s.fd >= 0 {
 				s.p.ensure(s, s.nextDeadline())
 			}
@@ -48,7 +48,7 @@ func (s *socket) liveness(visit func(left time.Duration, act func())) {
 // left answers how much of a wait is left; nothing or less if it is over.
 func (s *socket) left(since uint32, wait time.Duration) time.Duration {
 	// Both times are whole ticks, so one more must pass to be sure.
-	return wait + wheelTick - time.Duration(s.p.clock()-since)*wheelTick
+	return wait + wheelTick - time.Duration(int32(s.p.clock()-since))*wheelTick
 }
 
 // nextDeadline answers how long from now the first deadline is. Called with mu

@@ -16,7 +16,7 @@ type Engine interface {
 }
 
 // Auto picks what costs least for each connection: on Linux the epoll engine
-// for plain TCP, else the portable one.
+// for plain TCP and for TLS accepted by a [Listener], else the portable one.
 var Auto = newAuto()
 
 // ErrNoEpoll is returned by [NewEpoll] where there is no epoll.

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"runtime"
@@ -11,8 +12,8 @@ func newAuto() Engine { return &epoll{} }
 
 // NewEpoll makes an engine of its own, with the given number of pollers; zero
 // is one for every two processors that Go may use. A plain TCP connection
-// costs it no goroutine, buffer, timer or [net.Conn]; whatever is not TCP is
-// served by [Portable].
+// costs it no goroutine, buffer, timer or [net.Conn], and neither does TLS that
+// was accepted by a [Listener]; all else is served by [Portable].
 func NewEpoll(pollers int) (Engine, error) {
 	if pollers < 0 {
 		return nil, fmt.Errorf("%d pollers: there must be one at least", pollers)
@@ -31,19 +32,49 @@ type epoll struct {
 }
 
 func (e *epoll) New(nc net.Conn, first []byte, cfg *Config, ev Events) *Conn {
-	if tcp, ok := nc.(*net.TCPConn); ok {
-		if s := e.adopt(tcp, cfg, ev); s != nil {
-			s.queue(first)
-			return &s.Conn
-		}
+	if s := e.adopt(nc); s != nil {
+		s.cfg, s.ev, s.inline, s.tr = cfg, ev, isInline(ev), s
+		s.queue(first)
+		return &s.Conn
 	}
 	return Portable.New(nc, first, cfg, ev)
 }
 
-// adopt takes the descriptor out of tcp, which is closed, so that the runtime
-// forgets all it kept for it. It answers nil, and leaves tcp as it was, if
-// there are no descriptors left to do so.
-func (e *epoll) adopt(tcp *net.TCPConn, cfg *Config, ev Events) *socket {
+// adopt makes a socket of nc, which the runtime then forgets with all that it
+// kept for it. It answers nil, and leaves nc as it was, if nc is nothing for
+// epoll or there are no descriptors left.
+func (e *epoll) adopt(nc net.Conn) *socket {
+	var w *wire
+	var secured *tls.Conn
+	if t, ok := nc.(*tls.Conn); ok && t.ConnectionState().HandshakeComplete {
+		secured, nc = t, t.NetConn()
+		if _, ok := nc.(*wire); !ok {
+			return nil // nobody could make its Read return without waiting
+		}
+	}
+	if w, _ = nc.(*wire); w != nil {
+		nc = w.tcp.Load()
+	}
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok || tcp == nil {
+		return nil
+	}
+	s := e.take(tcp)
+	if s == nil {
+		return nil
+	}
+	if secured != nil {
+		s.secure = &secure{s: s, conn: secured}
+		w.secure.Store(s.secure)
+	}
+	if w != nil {
+		w.tcp.Store(nil)
+	}
+	return s
+}
+
+// take moves the descriptor of tcp to a new socket.
+func (e *epoll) take(tcp *net.TCPConn) *socket {
 	rc, err := tcp.SyscallConn()
 	if err != nil {
 		return nil
@@ -59,8 +90,7 @@ func (e *epoll) adopt(tcp *net.TCPConn, cfg *Config, ev Events) *socket {
 		return nil
 	}
 	tcp.Close()
-	s := &socket{Conn: Conn{cfg: cfg, ev: ev, inline: isInline(ev)}, p: p, fd: int32(fd)}
-	s.tr = s
+	s := &socket{p: p, fd: int32(fd)}
 	sockets.add(s)
 	return s
 }

@@ -20,10 +20,13 @@ type socket struct {
 	fd   int32  // -1 when closed; changed under Conn.mu
 	node wheel.Node[socket]
 
+	secure *secure // nil without TLS; does not change
+
 	// Everything below is guarded by Conn.mu. Times are ticks of the poller's
 	// clock, which wrap.
 
 	heard uint32 // the peer's last sign of life
+	asked uint32 // when it was pinged, while pinged
 	since uint32 // when lingering or the pause began
 	begun uint32 // when the frame that lacks its end began, while partial
 	stuck uint32 // when the kernel last took bytes, while blocked
@@ -33,6 +36,7 @@ type socket struct {
 	reading   bool  // somebody reads
 	shutting  bool  // closed as soon as nobody reads or writes
 	eof       bool  // the peer's end of the stream
+	halfShut  bool  // our end of it
 	blocked   bool  // the kernel takes no more for now
 	listed    bool  // on the flusher's list
 	pinged    bool  // since heard
@@ -58,16 +62,26 @@ func (s *socket) start(early []byte) {
 	s.reading = true
 	s.mu.Unlock()
 	s.feed(early)
+	var eof bool
+	var err error
+	if s.secure != nil { // which may have read more than it gave out
+		buf := joins.Get().(*[plainSize]byte)
+		eof, err = s.secure.turn(buf[:])
+		joins.Put(buf)
+	}
 	s.mu.Lock()
-	s.live = true
-	// The first heartbeat comes up to half an interval sooner, or all who
-	// came back together after a restart would be pinged together for ever.
+	s.live, s.eof = true, eof
+	// As if it had been heard up to half an interval later, or all who came
+	// back together after a restart would be pinged together for ever.
 	s.heard = s.p.clock()
 	if half := uint32(s.cfg.Heartbeat / wheelTick / 2); s.cfg.Heartbeat > 0 && half > 0 {
-		s.heard -= s.gen * 2654435769 % half
+		s.heard += s.gen * 2654435769 % half
 	}
 	s.p.ensure(s, s.nextDeadline())
-	s.endTurn(s.drain()) // the answer to the handshake does not wait for Opened
+	if e := s.drain(); err == nil { // the answer to the handshake does not wait for Opened
+		err = e
+	}
+	s.endTurn(err)
 }
 
 // shut closes the descriptor, now or when it is free.
@@ -146,6 +160,14 @@ func (s *socket) readable() {
 		return
 	}
 	s.reading = true
+	if s.secure != nil {
+		s.mu.Unlock()
+		eof, err := s.secure.turn(s.p.buf)
+		s.mu.Lock()
+		s.eof = eof
+		s.endTurn(err)
+		return
+	}
 	s.heard, s.pinged = s.p.now, false
 	s.mu.Unlock()
 	n, errno := sysRead(int(s.fd), s.p.buf)
@@ -175,7 +197,9 @@ func (s *socket) endTurn(err error) {
 	stalled := s.stall()
 	s.watch()
 	if s.running {
-		s.kick() // a handler may run for long, and pongs do not wait for it
+		if s.unwritten() {
+			s.flush() // a handler may run for long, and pongs do not wait for it
+		}
 	} else if e := s.drain(); err == nil {
 		err = e
 	}
@@ -183,6 +207,8 @@ func (s *socket) endTurn(err error) {
 	switch {
 	case err != nil:
 		lost = err.Error()
+	case s.secure != nil && s.secure.overflowed():
+		lost = errOverflow.Error()
 	case s.eof && s.phase == phaseOver:
 		s.shutting = true
 	case s.eof && !s.peerClosed:
@@ -278,48 +304,101 @@ func (g *gather) write(fd int, frames [][]byte) (int, syscall.Errno) {
 	return n, errno
 }
 
+// unwritten answers whether there is something to write. Called with mu held.
+func (s *socket) unwritten() bool {
+	return !s.out.empty() || s.secure != nil && !s.secure.empty()
+}
+
 // drain writes until nothing is queued or the kernel takes no more. Called
 // with mu held, which it lets go of while it writes.
 func (s *socket) drain() error {
 	for s.live && s.fd >= 0 && !s.shutting && !s.dead && !s.writing && !s.blocked {
-		if s.out.empty() {
-			if s.phase == phaseClosing && !s.said {
-				// Our half ends here; the other is read until the peer ends
-				// it, for closing while its bytes are unread would destroy
-				// what we wrote.
-				fd := s.fd
-				s.closeWritten()
-				if s.fd >= 0 {
-					syscall.Shutdown(int(fd), syscall.SHUT_WR)
-				}
+		if !s.unwritten() {
+			if s.halfShut || s.phase != phaseClosing {
+				return nil
 			}
-			return nil
+			s.shutHalf()
+			continue
 		}
-		g := gathers.Get().(*gather)
-		batch := s.take(g.frames[:0], writeSize)
-		size := 0
-		for _, f := range batch {
-			size += len(f)
+		n, full, err := 0, false, error(nil)
+		if s.secure != nil {
+			n, full, err = s.writeSecure()
+		} else {
+			n, full, err = s.writePlain()
 		}
-		s.mu.Unlock()
-		n, errno := g.write(int(s.fd), batch)
-		clear(batch)
-		gathers.Put(g)
-		s.mu.Lock()
 		s.wrote(n)
 		if s.shutting {
 			s.tryClose()
 			return nil
 		}
-		switch {
-		case errno == syscall.EAGAIN || errno == 0 && n < min(size, writeSize):
+		if err != nil {
+			return err
+		}
+		if full {
 			s.blocked = true
 			s.stuck = s.p.clock()
 			s.watch()
 			s.p.ensure(s, s.cfg.WriteWait+wheelTick)
-		case errno != 0:
-			return errno
 		}
 	}
 	return nil
+}
+
+// shutHalf ends our half of the stream behind the close frame. The other half
+// is read until the peer ends it, for closing while its bytes are unread would
+// destroy what we wrote. Called with mu held.
+func (s *socket) shutHalf() {
+	if !s.said {
+		s.closeWritten()
+		if s.secure != nil && s.fd >= 0 {
+			s.secure.conn.CloseWrite() // something more to write
+		}
+		return
+	}
+	s.halfShut = true
+	syscall.Shutdown(int(s.fd), syscall.SHUT_WR)
+}
+
+// writePlain writes some of what is queued with one system call; full says
+// that the kernel took less. Called with mu held, which it lets go of.
+func (s *socket) writePlain() (n int, full bool, err error) {
+	g := gathers.Get().(*gather)
+	batch := s.take(g.frames[:0], writeSize)
+	size := 0
+	for _, f := range batch {
+		size += len(f)
+	}
+	s.mu.Unlock()
+	n, errno := g.write(int(s.fd), batch)
+	clear(batch)
+	gathers.Put(g)
+	s.mu.Lock()
+	if errno != 0 && errno != syscall.EAGAIN {
+		err = errno
+	}
+	return n, n < min(size, writeSize), err
+}
+
+// writeSecure writes pending records, or encrypts some of what is queued and
+// writes that; n is what was encrypted. Called with mu held, which it lets go
+// of.
+func (s *socket) writeSecure() (n int, full bool, err error) {
+	if !s.secure.empty() {
+		s.writing = true
+		s.mu.Unlock()
+		full, err = s.secure.write()
+		s.mu.Lock()
+		return 0, full, err
+	}
+	g := gathers.Get().(*gather)
+	batch := s.take(g.frames[:0], plainSize)
+	s.mu.Unlock()
+	n, err = s.secure.encrypt(batch)
+	if err == nil {
+		full, err = s.secure.write()
+	}
+	clear(batch)
+	gathers.Put(g)
+	s.mu.Lock()
+	return n, full, err
 }
