@@ -26,6 +26,17 @@ func (s *socket) deadlines(visit func(left time.Duration, act func())) {
 	}
 }
 
+// hear notes a sign of life. Called with mu held.
+func (s *socket) hear(now uint32) {
+	s.heard = now
+	if s.pinged {
+		s.pinged = false
+		if s.fd >= 0 && s.cfg.Heartbeat < s.cfg.PongWait { // the next ping may be due before the answer was
+			s.p.ensure(s, s.cfg.Heartbeat+wheelTick)
+		}
+	}
+}
+
 // liveness is the heartbeat.
 func (s *socket) liveness(visit func(left time.Duration, act func())) {
 	switch {

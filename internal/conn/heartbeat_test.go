@@ -79,7 +79,7 @@ func TestAHeartbeatShorterThanThePongWaitKeepsBoth(t *testing.T) {
 
 func TestAnyByteIsASignOfLife(t *testing.T) {
 	inBubbles(t, func(t *testing.T, s setup) {
-		r := s.serve(t, conn.Config{}, newOwner(t))
+		r := s.serve(t, conn.Config{PartialWait: 24 * time.Hour}, newOwner(t))
 		r.peer.wait = 10 * time.Hour
 		got := make(chan frame.Opcode, 1)
 		go func() { got <- r.peer.next().Opcode }()

@@ -84,7 +84,7 @@ func (x *secure) turn(buf []byte) (eof bool, err error) {
 		x.s.feed(buf[:n])
 		if n > 0 {
 			x.s.mu.Lock()
-			x.s.heard, x.s.pinged = x.s.p.clock(), false
+			x.s.hear(x.s.p.clock())
 			x.s.mu.Unlock()
 		}
 		switch {

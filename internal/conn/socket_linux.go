@@ -168,7 +168,7 @@ func (s *socket) readable() {
 		s.endTurn(err)
 		return
 	}
-	s.heard, s.pinged = s.p.now, false
+	s.hear(s.p.now)
 	s.mu.Unlock()
 	n, errno := sysRead(int(s.fd), s.p.buf)
 	s.feed(s.p.buf[:n])
@@ -266,7 +266,7 @@ func (s *socket) pause() {
 // resume starts the peer's deadlines afresh: it may have kept them, and nobody
 // looked.
 func (s *socket) resume() {
-	s.heard, s.pinged = s.p.clock(), false
+	s.hear(s.p.clock())
 	s.begun = s.heard
 	if s.fd >= 0 {
 		s.p.ensure(s, s.nextDeadline())
