@@ -314,7 +314,7 @@ func (s *socket) unwritten() bool {
 func (s *socket) drain() error {
 	for s.live && s.fd >= 0 && !s.shutting && !s.dead && !s.writing && !s.blocked {
 		if !s.unwritten() {
-			if s.halfShut || s.phase != phaseClosing {
+			if s.halfShut || s.phase == phaseOpen {
 				return nil
 			}
 			s.shutHalf()
