@@ -22,7 +22,9 @@ type badServer struct {
 	url    string
 	answer answer // nil: hands on to everyone
 	faults atomic.Int64
-	skip   atomic.Bool   // leave one out now and then, when handing on
+	skip   bool          // leave one out now and then, when handing on
+	late   time.Duration // how long after the handshake a member is let in
+	opens  bool          // speaks the opening of Socket.IO first
 	stall  time.Duration // once, before the first answer
 	once   sync.Once
 
@@ -91,13 +93,13 @@ func drops(n int, p []byte, _ *[]byte) ([][]byte, int) {
 	return [][]byte{p}, 0
 }
 
-// newBadServer starts one that stalls for a while before its first answer.
-func newBadServer(t *testing.T, a answer, stall time.Duration) *badServer {
+// newBadServer starts s and returns it.
+func newBadServer(t *testing.T, s *badServer) *badServer {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &badServer{url: "ws://" + l.Addr().String() + "/", answer: a, stall: stall}
+	s.url = "ws://" + l.Addr().String() + "/"
 	var conns sync.WaitGroup
 	conns.Go(func() {
 		for {
@@ -127,9 +129,15 @@ func (s *badServer) serve(nc net.Conn) error {
 	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	fmt.Fprintf(nc, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", base64.StdEncoding.EncodeToString(sum[:]))
 	if s.answer == nil {
-		s.mu.Lock()
-		s.members = append(s.members, nc)
-		s.mu.Unlock()
+		time.AfterFunc(s.late, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.members = append(s.members, nc)
+		})
+	}
+	joined := !s.opens
+	if s.opens { // an id that looks like the answer to come
+		nc.Write(frame.AppendFrame(nil, frame.Text, []byte(`0{"sid":"40{40"}`)))
 	}
 	var parser frame.Parser
 	var held []byte
@@ -160,6 +168,15 @@ func (s *badServer) serve(nc net.Conn) error {
 				nc.Write(frame.AppendClose(nil, 1000, ""))
 				return nil
 			case frame.Text:
+				if !joined {
+					if string(ev.Payload) != "40" {
+						return fmt.Errorf("%q came before the socket was ready", ev.Payload)
+					}
+					joined = true
+					time.Sleep(10 * time.Millisecond)
+					nc.Write(frame.AppendFrame(nil, frame.Text, []byte(`40{"sid":"x"}`)))
+					continue
+				}
 				if s.reply(nc, n, ev.Payload, &held) != nil {
 					return nil
 				}
@@ -193,7 +210,7 @@ func (s *badServer) handOn(payload []byte) error {
 	defer s.mu.Unlock()
 	for i, m := range s.members {
 		s.count++
-		if s.skip.Load() && s.count%50 == 7 && i > 0 {
+		if s.skip && s.count > 100 && s.count%50 == 7 && i > 0 { // not in the roll call
 			s.faults.Add(1)
 			continue
 		}

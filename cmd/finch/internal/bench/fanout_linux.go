@@ -12,6 +12,7 @@ type fanWork struct {
 	done       []int    // slots that are free, to be filled when the batch is read
 	gone       []bool   // by publisher: dropped, and with it who knows how many messages
 	left       int64    // deliveries that are still to come
+	roll       []bool   // by socket: answered the roll call; nil when that is over
 }
 
 // A slot is one message in flight.
@@ -105,6 +106,13 @@ func (w *fanWork) bookOf(s *socket, publisher int) *book {
 }
 
 func (w *fanWork) arrived(s *socket, st stamp, now int64) {
+	if st.slot == rollSlot {
+		if w.roll != nil && !w.roll[s.index] {
+			w.roll[s.index] = true
+			w.left--
+		}
+		return
+	}
 	if st.sender >= len(w.publishers) {
 		w.r.result.Faults.Unexpected++
 		return
@@ -132,6 +140,10 @@ func (w *fanWork) delivered(st stamp) {
 }
 
 func (w *fanWork) dropped(s *socket) {
+	if w.roll != nil {
+		w.arrived(s, stamp{slot: rollSlot}, 0)
+		return
+	}
 	w.members--
 	for p, sent := range w.sent {
 		if !w.gone[p] {

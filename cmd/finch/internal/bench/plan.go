@@ -66,6 +66,9 @@ type Plan struct {
 	Progress io.Writer
 }
 
+// maxInFlight leaves one slot for the roll call.
+const maxInFlight = maxSlots - 1
+
 // maxPayload bounds Size.
 const maxPayload = 16 << 20
 
@@ -92,8 +95,8 @@ func (p Plan) Ready() (Plan, error) {
 		return p, fmt.Errorf("--sockets %d: it is 1 to %d", p.Sockets, maxSenders-1)
 	case p.Rate < 0 || math.IsNaN(p.Rate) || p.Rate > 1e9:
 		return p, fmt.Errorf("--rate %v: it is a number of messages each second", p.Rate)
-	case p.InFlight < 1 || p.InFlight >= maxSlots:
-		return p, fmt.Errorf("--in-flight %d: it is 1 to %d", p.InFlight, maxSlots-1)
+	case p.InFlight < 1 || p.InFlight > maxInFlight:
+		return p, fmt.Errorf("--in-flight %d: it is 1 to %d", p.InFlight, maxInFlight)
 	case p.Size < MinSize || p.Size > maxPayload:
 		return p, fmt.Errorf("--size %d: a payload has %d bytes (its stamp) to %d", p.Size, MinSize, maxPayload)
 	case p.Duration <= 0 && (p.Scenario == Echo || p.Scenario == Fanout || p.Scenario == Slow):

@@ -132,7 +132,10 @@ func (r *run) do() error {
 	case Echo:
 		err = r.measure(newEchoWork(r))
 	default:
-		err = r.measure(newFanWork(r))
+		w := newFanWork(r)
+		if err = w.callRoll(); err == nil {
+			err = r.measure(w)
+		}
 	}
 	if err != nil {
 		return err

@@ -47,7 +47,7 @@ func TestFaultsOfAnEchoAreFound(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := newBadServer(t, tt.serve, 0)
+			s := newBadServer(t, &badServer{answer: tt.serve})
 			r := run(t, bench.Plan{Scenario: bench.Echo, URL: s.url, Sockets: 3, Rate: 2000})
 			faults := r.Faults
 			if tt.want != nil {
@@ -76,8 +76,7 @@ func TestFaultsOfAnEchoAreFound(t *testing.T) {
 }
 
 func TestFaultsOfAFanoutAreFound(t *testing.T) {
-	s := newBadServer(t, nil, 0)
-	s.skip.Store(true)
+	s := newBadServer(t, &badServer{skip: true})
 	r := run(t, bench.Plan{Scenario: bench.Fanout, URL: s.url, Sockets: 8, Rate: 1000, Publishers: 3})
 	if got := uint64(s.faults.Load()); got == 0 || r.Faults != (bench.Faults{Lost: got}) {
 		t.Errorf("the server lost %d, and found were %+v", got, r.Faults)
@@ -86,7 +85,7 @@ func TestFaultsOfAFanoutAreFound(t *testing.T) {
 
 func TestAnHonestFanoutIsFound(t *testing.T) {
 	for _, p := range []bench.Plan{{InFlight: 1}, {InFlight: 16}, {Rate: 500}, {InFlight: 16, Publishers: 2}} {
-		s := newBadServer(t, nil, 0)
+		s := newBadServer(t, &badServer{})
 		p.Scenario, p.URL, p.Sockets = bench.Fanout, s.url, 8
 		r := run(t, p)
 		if err := (bench.Bounds{}).Check(r); err != nil {
@@ -98,12 +97,29 @@ func TestAnHonestFanoutIsFound(t *testing.T) {
 	}
 }
 
+// Members that are let in a while after their handshake miss nothing that counts.
+func TestAFanoutWaitsUntilEverybodyIsIn(t *testing.T) {
+	s := newBadServer(t, &badServer{late: 150 * time.Millisecond})
+	r := run(t, bench.Plan{Scenario: bench.Fanout, URL: s.url, Sockets: 8, InFlight: 4})
+	if err := (bench.Bounds{}).Check(r); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnOpeningThatLooksLikeItsAnswerIsNotTakenForIt(t *testing.T) {
+	s := newBadServer(t, &badServer{answer: honest, opens: true})
+	r := run(t, bench.Plan{Scenario: bench.Echo, URL: s.url, Protocol: "socket.io", Sockets: 3, InFlight: 4})
+	if err := (bench.Bounds{}).Check(r); err != nil {
+		t.Error(err)
+	}
+}
+
 // A server that stops for a while is late with all that was due in that while. A
 // generator that waits for the answer before it sends the next message would see
 // one late message for each socket.
 func TestAStallIsChargedToAllThatWasDueInIt(t *testing.T) {
 	const stall, rate = 300 * time.Millisecond, 1000
-	s := newBadServer(t, honest, stall)
+	s := newBadServer(t, &badServer{answer: honest, stall: stall})
 	r := run(t, bench.Plan{Scenario: bench.Echo, URL: s.url, Sockets: 2, Rate: rate, Duration: 500 * time.Millisecond, Timeout: 2 * time.Second})
 	var late int64
 	for _, b := range r.Latency.Buckets {
@@ -139,7 +155,7 @@ func TestSocketsThatCannotOpenAreErrors(t *testing.T) {
 }
 
 func TestSocketsThatTheServerDropsAreErrors(t *testing.T) {
-	s := newBadServer(t, drops, 0)
+	s := newBadServer(t, &badServer{answer: drops})
 	r := run(t, bench.Plan{Scenario: bench.Echo, URL: s.url, Sockets: 4, InFlight: 2})
 	if r.Errors != 4 || len(r.ErrorCounts) != 1 || !strings.Contains(r.ErrorCounts[0].Error, "1011") {
 		t.Errorf("%d errors: %+v", r.Errors, r.ErrorCounts)
@@ -150,7 +166,7 @@ func TestSocketsThatTheServerDropsAreErrors(t *testing.T) {
 }
 
 func TestARunStopsWithItsContext(t *testing.T) {
-	s := newBadServer(t, honest, 0)
+	s := newBadServer(t, &badServer{answer: honest})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := bench.Run(ctx, bench.Plan{Scenario: bench.Echo, URL: s.url, Sockets: 1, Duration: time.Hour}); err != context.DeadlineExceeded {
