@@ -212,7 +212,10 @@ func (c *comparison) measure(r *row, s *subject, at *server, round int) error {
 	args := append([]string{c.tools.finch, "bench"}, r.flags...)
 	args = append(args,
 		"--url", "ws://"+at.addr+to.path, "--protocol", to.protocol, "--json", "--quiet",
-		"--server-pid", strconv.Itoa(at.pid), "--settle-url", "http://"+at.addr+"/settle")
+		"--server-pid", strconv.Itoa(at.pid))
+	if r.fresh { // what it weighs is the question
+		args = append(args, "--settle-url", "http://"+at.addr+"/settle")
+	}
 	args = pinned(args, c.loadCPU)
 	load := exec.CommandContext(c.ctx, args[0], args[1:]...)
 	var stderr tail

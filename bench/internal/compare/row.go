@@ -65,7 +65,7 @@ func threeDigits(v float64) string {
 }
 
 var (
-	traffic      = []string{"--warmup", "300ms", "--duration", "700ms"}
+	traffic      = []string{"--warmup", "250ms", "--duration", "600ms"}
 	quickTraffic = []string{"--warmup", "200ms", "--duration", "400ms"}
 )
 
@@ -81,7 +81,7 @@ var rows = []row{
 	},
 	{
 		name: "spoken", title: "Idle socket that has spoken", what: "memory of the server for each socket",
-		note:   "as above, after each socket had sent one echo of 1 KB and one ping",
+		note:   "as above, at the address that sends back, after each socket had sent 1 KB and a ping",
 		flags:  []string{"idle", "--touch", "--sockets", "10000", "--browser", "--duration", "500ms"},
 		quick:  []string{"idle", "--touch", "--sockets", "5000", "--browser", "--duration", "100ms"},
 		figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
