@@ -101,6 +101,7 @@ func newScenario(s bench.Scenario, short string, own func(*bench.Plan, *cobra.Co
 	flags.DurationVar(&p.Timeout, "timeout", 10*time.Second, "how long a handshake, and at the end the last message, may take")
 	flags.BoolVar(&p.Browser, "browser", false, "send the headers that a browser does")
 	flags.StringArrayVar(&p.Header, "header", nil, "one more `\"Name: value\"` for the handshake; may be repeated")
+	flags.BoolVar(&p.InsecureSkipVerify, "insecure-skip-verify", false, "take any certificate of a wss:// server, such as that of finch bench serve --tls")
 	flags.IntVar(&p.ServerPID, "server-pid", 0, "`process` on this machine whose CPU time and memory are read")
 	flags.StringVar(&p.SettleURL, "settle-url", "", "`address` to fetch before memory is read, so that the server can free what it does not use (/settle of finch bench serve)")
 	flags.Uint64Var(&f.bounds.Errors, "max-errors", 0, "`sockets` that may fail before the exit status is 1")

@@ -34,6 +34,7 @@ type loop struct {
 	dialect dialect
 	config  frame.Config
 	load    load
+	tls     *tlsDialer // nil: plain TCP
 
 	sockets []*socket
 	open    int   // connections that are not gone
@@ -72,13 +73,26 @@ func newLoop(t *target, g *greeting, d dialect) (*loop, error) {
 	}, nil
 }
 
+// secure makes the loop open its sockets under TLS.
+func (l *loop) secure(d *tlsDialer) error {
+	l.tls = d
+	ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: wakeIndex}
+	if err := syscall.EpollCtl(l.epfd, syscall.EPOLL_CTL_ADD, d.wake, &ev); err != nil {
+		return fmt.Errorf("epoll refuses the eventfd: %w", err)
+	}
+	return nil
+}
+
 // close cuts off what is left and frees the loop.
 func (l *loop) close() {
 	for _, s := range l.sockets {
-		if s.phase != gone {
-			s.phase = gone
+		if s.phase != gone && s.fd >= 0 {
 			syscall.Close(s.fd)
 		}
+		s.phase = gone
+	}
+	if l.tls != nil {
+		l.tls.close()
 	}
 	syscall.Close(l.epfd)
 }
@@ -95,6 +109,10 @@ func (l *loop) maskKey() (key [4]byte) {
 func (l *loop) dial(began int64, slow bool) {
 	s := &socket{index: len(l.sockets), fd: -1, began: began, slow: slow, deaf: slow, phase: gone}
 	l.sockets = append(l.sockets, s)
+	if l.tls != nil {
+		l.dialTLS(s)
+		return
+	}
 	fd, done, err := l.target.dial(s.index, slow)
 	if err != nil {
 		l.load.failed(s, fmt.Errorf("cannot connect: %w", err))
@@ -180,6 +198,10 @@ func (l *loop) step(until int64) error {
 	}
 	for i := range max(n, 0) {
 		ev := &l.events[i]
+		if ev.Fd == wakeIndex {
+			l.dialed()
+			continue
+		}
 		s := l.sockets[ev.Fd]
 		if s.phase != gone && ev.Events&(syscall.EPOLLOUT|syscall.EPOLLERR|syscall.EPOLLHUP) != 0 && s.armed {
 			l.writable(s)

@@ -25,7 +25,7 @@ const (
 // ignored.
 type Plan struct {
 	Scenario Scenario
-	URL      string // ws://HOST:PORT/PATH
+	URL      string // ws://HOST:PORT/PATH, or wss
 	Protocol string // one of Protocols; empty: raw
 	Sockets  int    // how many to open
 
@@ -56,6 +56,10 @@ type Plan struct {
 	// Header holds further lines, each "Name: value".
 	Header []string
 
+	// InsecureSkipVerify takes any certificate: whoever is in between can read
+	// everything.
+	InsecureSkipVerify bool
+
 	// ServerPID is the process whose CPU time and memory are read. Zero: none.
 	ServerPID int
 	// SettleURL, if set, is fetched before each reading of memory, so that the
@@ -82,8 +86,8 @@ func (p Plan) Ready() (Plan, error) {
 		return p, fmt.Errorf("which server? Give its address: --url ws://127.0.0.1:3000/ws")
 	case err != nil:
 		return p, fmt.Errorf("--url %s is not a URL: %w", p.URL, err)
-	case u.Scheme != "ws" || u.Host == "":
-		return p, fmt.Errorf("--url %s: it must be of the form ws://HOST:PORT/PATH; the generator does not speak TLS", p.URL)
+	case u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "":
+		return p, fmt.Errorf("--url %s: it must be of the form ws://HOST:PORT/PATH, or wss for TLS", p.URL)
 	}
 	d, known := dialects[p.Protocol]
 	switch {
@@ -119,8 +123,8 @@ func (p Plan) Ready() (Plan, error) {
 		}
 	}
 	if p.SettleURL != "" {
-		if u, err := url.Parse(p.SettleURL); err != nil || u.Scheme != "http" || u.Host == "" {
-			return p, fmt.Errorf("--settle-url %s: it must be of the form http://HOST:PORT/PATH", p.SettleURL)
+		if u, err := url.Parse(p.SettleURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return p, fmt.Errorf("--settle-url %s: it must be of the form http://HOST:PORT/PATH, or https", p.SettleURL)
 		}
 	}
 	return p, nil

@@ -21,7 +21,7 @@ func TestPlansThatCannotBeAreRefusedWithTheReason(t *testing.T) {
 	}{
 		{"good", func(p *bench.Plan) {}, ""},
 		{"no URL", func(p *bench.Plan) { p.URL = "" }, "--url ws://"},
-		{"TLS", func(p *bench.Plan) { p.URL = "wss://127.0.0.1:3000/ws" }, "does not speak TLS"},
+		{"TLS", func(p *bench.Plan) { p.URL = "wss://127.0.0.1:3000/ws" }, ""},
 		{"HTTP", func(p *bench.Plan) { p.URL = "http://127.0.0.1" }, "ws://HOST:PORT/PATH"},
 		{"unknown protocol", func(p *bench.Plan) { p.Protocol = "mqtt" }, "it is one of centrifuge, finch"},
 		{"binary socket.io", func(p *bench.Plan) { p.Protocol, p.Binary = "socket.io", true }, "no binary frames"},

@@ -106,8 +106,18 @@ func newRun(ctx context.Context, p Plan) (*run, error) {
 		r.wrap, r.op = d.binary(path), frame.Binary
 	}
 	l.load = r
+	if u.Scheme == "wss" {
+		d, err := newTLSDialer(ctx, u, &p)
+		if err == nil {
+			err = l.secure(d)
+		}
+		if err != nil {
+			l.close()
+			return nil, err
+		}
+	}
 	if p.ServerPID != 0 {
-		if r.server, err = OpenProcess(p.ServerPID, p.SettleURL); err != nil {
+		if r.server, err = OpenProcess(p.ServerPID, p.SettleURL, p.InsecureSkipVerify); err != nil {
 			l.close()
 			return nil, err
 		}

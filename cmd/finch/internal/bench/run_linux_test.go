@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -220,6 +222,36 @@ func TestEveryScenarioRunsAgainstFinch(t *testing.T) {
 	}
 }
 
+func TestScenariosRunUnderTLS(t *testing.T) {
+	app, err := bench.NewServer(bench.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(app)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	url := "wss" + strings.TrimPrefix(s.URL, "https")
+	for _, p := range []bench.Plan{
+		{Scenario: bench.Echo, URL: url + "/echo", InFlight: 16},
+		{Scenario: bench.Echo, URL: url + "/echo", Size: 1 << 20, InFlight: 2, Timeout: 5 * time.Second},
+		{Scenario: bench.Fanout, URL: url + "/ws", Protocol: "finch", InFlight: 4},
+		{Scenario: bench.Slow, URL: url + "/ws", Protocol: "finch", Rate: 100},
+		{Scenario: bench.Idle, URL: url + "/echo", Touch: true, ServerPID: os.Getpid(), SettleURL: s.URL + "/settle"},
+		{Scenario: bench.Connect, URL: url + "/echo", Rate: 200},
+	} {
+		p.Sockets, p.InsecureSkipVerify = 10, true
+		r := run(t, p)
+		if err := (bench.Bounds{}).Check(r); err != nil {
+			t.Errorf("%s: %v", p.Scenario, err)
+		}
+	}
+	_, err = bench.Run(t.Context(), bench.Plan{Scenario: bench.Connect, URL: url + "/echo", Sockets: 2})
+	if err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("a certificate that nobody signed: %v", err)
+	}
+}
+
 func TestTheServerSendsBackSixteenMegabytes(t *testing.T) {
 	url := serveFinch(t)
 	for _, binary := range []bool{false, true} {
@@ -263,10 +295,10 @@ func TestSlowSocketsAreCountedByTheirEndAndHarmNobody(t *testing.T) {
 }
 
 func TestAProcessThatIsNotThereCannotBeMeasured(t *testing.T) {
-	if _, err := bench.OpenProcess(1<<22+1, ""); err == nil {
+	if _, err := bench.OpenProcess(1<<22+1, "", false); err == nil {
 		t.Error("a process that cannot be was measured")
 	}
-	p, err := bench.OpenProcess(os.Getpid(), "")
+	p, err := bench.OpenProcess(os.Getpid(), "", false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ type socket struct {
 	key   *[keyLen]byte // while shaking
 	early []byte        // an answer that is not whole
 
+	tls    *tls.Conn // nil: plain TCP
 	parser frame.Parser
 	unsent []byte // what the kernel has not taken
 
@@ -49,6 +51,10 @@ func (s *socket) live() bool { return s.phase == ready }
 
 // read takes what has come, once: what is left makes the poller report again.
 func (l *loop) read(s *socket) {
+	if s.tls != nil {
+		l.readTLS(s)
+		return
+	}
 	n, errno := rawRead(s.fd, l.buf)
 	switch {
 	case errno == syscall.EAGAIN || errno == syscall.EINTR:
@@ -56,15 +62,25 @@ func (l *loop) read(s *socket) {
 	case errno != 0:
 		l.end(s, fmt.Errorf("the connection broke: %w", errno))
 		return
-	case n == 0 && s.phase == leaving:
-		l.end(s, nil)
-		return
 	case n == 0:
-		l.end(s, errClosedEarly)
+		l.ended(s)
 		return
 	}
+	l.arrived(s, l.buf[:n])
+}
+
+// ended: the server closed the connection.
+func (l *loop) ended(s *socket) {
+	if s.phase == leaving {
+		l.end(s, nil)
+		return
+	}
+	l.end(s, errClosedEarly)
+}
+
+// arrived handles bytes that came.
+func (l *loop) arrived(s *socket, b []byte) {
 	l.readAt = l.now()
-	b := l.buf[:n]
 	if s.phase == shaking {
 		if b = l.answered(s, b); b == nil {
 			return
@@ -173,11 +189,21 @@ func (l *loop) send(s *socket, op frame.Opcode, payload []byte) {
 	l.write(s, l.frame)
 }
 
-// write sends bytes, and keeps those for which there is no room.
+// write sends bytes, under TLS if the socket is.
 func (l *loop) write(s *socket, b []byte) {
-	if s.phase == gone {
-		return
+	switch {
+	case s.phase == gone:
+	case s.tls == nil:
+		l.push(s, b)
+	default:
+		if _, err := s.tls.Write(b); err != nil {
+			l.end(s, fmt.Errorf("the connection broke: %w", err))
+		}
 	}
+}
+
+// push gives bytes to the kernel, and keeps those for which it has no room.
+func (l *loop) push(s *socket, b []byte) {
 	if len(s.unsent) == 0 {
 		n, errno := rawWrite(s.fd, b)
 		if errno != 0 && errno != syscall.EAGAIN && errno != syscall.EINTR {
@@ -262,8 +288,10 @@ func (l *loop) end(s *socket, why error) {
 	l.unsent -= int64(len(s.unsent))
 	s.unsent, s.early, s.key = nil, nil, nil
 	s.parser = frame.Parser{}
-	syscall.Close(s.fd) // the poller forgets it too: the descriptor was never duplicated
-	s.fd = -1
+	if s.fd >= 0 { // else TLS is not there yet
+		syscall.Close(s.fd) // the poller forgets it too: the descriptor was never duplicated
+	}
+	s.fd, s.tls = -1, nil
 }
 
 // The raw calls do not tell Go's scheduler: on a descriptor that does not block

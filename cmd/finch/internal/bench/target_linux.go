@@ -18,9 +18,10 @@ const socketsPerSource = 4000
 
 // A target is where sockets lead to and come from.
 type target struct {
-	addr    syscall.Sockaddr
+	at      netip.AddrPort
+	addr    syscall.Sockaddr // the same, for system calls; used by one goroutine
 	family  int
-	sources []syscall.Sockaddr // none: the kernel chooses
+	sources []netip.Addr // none: the kernel chooses
 }
 
 // lookUp finds the address of the server. On the loopback the sockets come from
@@ -28,7 +29,7 @@ type target struct {
 func lookUp(ctx context.Context, u *url.URL, sockets int) (*target, error) {
 	portText := u.Port()
 	if portText == "" {
-		portText = "80"
+		portText = map[string]string{"ws": "80", "wss": "443"}[u.Scheme]
 	}
 	port, err := strconv.Atoi(portText)
 	if err != nil || port < 1 || port > 65535 {
@@ -48,13 +49,13 @@ func lookUp(ctx context.Context, u *url.URL, sockets int) (*target, error) {
 			break
 		}
 	}
-	t := &target{addr: sockaddr(at, port), family: syscall.AF_INET}
+	t := &target{at: netip.AddrPortFrom(at, uint16(port)), addr: sockaddr(at, port), family: syscall.AF_INET}
 	if at.Is6() {
 		t.family = syscall.AF_INET6
 	}
 	if at.Is4() && at.IsLoopback() {
 		for n := 0; n <= sockets/socketsPerSource; n++ {
-			t.sources = append(t.sources, sockaddr(netip.AddrFrom4([4]byte{127, 0, 0, byte(2 + n%250)}), 0))
+			t.sources = append(t.sources, netip.AddrFrom4([4]byte{127, 0, 0, byte(2 + n%250)}))
 		}
 	}
 	return t, nil
@@ -70,6 +71,15 @@ func sockaddr(a netip.Addr, port int) syscall.Sockaddr {
 // ipBindAddressNoPort lets the kernel choose the port when the other end is
 // known, so that one port serves several ends (ip(7), IP_BIND_ADDRESS_NO_PORT).
 const ipBindAddressNoPort = 24
+
+// bind gives the n-th socket its source.
+func (t *target) bind(fd, n int) error {
+	if len(t.sources) == 0 {
+		return nil
+	}
+	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, ipBindAddressNoPort, 1)
+	return syscall.Bind(fd, sockaddr(t.sources[n%len(t.sources)], 0))
+}
 
 // smallBuffer is the receive buffer of a socket that will not read: the server
 // shall soon notice.
@@ -89,12 +99,9 @@ func (t *target) dial(n int, small bool) (fd int, done bool, err error) {
 	if small {
 		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, smallBuffer)
 	}
-	if len(t.sources) > 0 {
-		_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, ipBindAddressNoPort, 1)
-		if err := syscall.Bind(fd, t.sources[n%len(t.sources)]); err != nil {
-			syscall.Close(fd)
-			return -1, false, err
-		}
+	if err := t.bind(fd, n); err != nil {
+		syscall.Close(fd)
+		return -1, false, err
 	}
 	switch err := syscall.Connect(fd, t.addr); err {
 	case nil:

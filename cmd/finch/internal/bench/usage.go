@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,12 +17,16 @@ import (
 type Process struct {
 	pid    int
 	settle string // fetched before memory is read
+	client http.Client
 }
 
 // OpenProcess returns the process with this id; an error if there is none or it
-// cannot be measured here.
-func OpenProcess(pid int, settleURL string) (*Process, error) {
-	p := &Process{pid, settleURL}
+// cannot be measured here. settleURL, if not empty, is fetched before memory is
+// read, with any certificate if insecure.
+func OpenProcess(pid int, settleURL string, insecure bool) (*Process, error) {
+	p := &Process{pid: pid, settle: settleURL}
+	// A connection of its own each time: one that is kept would count.
+	p.client.Transport = &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: insecure}}
 	if _, err := p.CPU(); err != nil {
 		return nil, fmt.Errorf("the server's process %d cannot be measured: %w", pid, err)
 	}
@@ -43,9 +48,7 @@ func (p *Process) Memory(ctx context.Context) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		// A connection of its own each time: one that is kept would count.
-		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-		resp, err := client.Do(req)
+		resp, err := p.client.Do(req)
 		if err != nil {
 			return 0, fmt.Errorf("the server was asked to settle: %w", err)
 		}
