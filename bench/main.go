@@ -36,10 +36,7 @@ func main() {
 
 func run() error {
 	if len(os.Args) > 1 && os.Args[1] == "peer" {
-		if len(os.Args) != 4 {
-			return fmt.Errorf("usage: bench peer NAME HOST:PORT, where NAME is one of %s", strings.Join(peer.Names(), ", "))
-		}
-		return peer.Serve(os.Args[2], os.Args[3], os.Stdout)
+		return runPeer(os.Args[2:])
 	}
 	var o compare.Options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -60,4 +57,18 @@ func run() error {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
 	return compare.Run(ctx, o)
+}
+
+// runPeer serves one of the servers that Finch is measured beside.
+func runPeer(args []string) error {
+	flags := flag.NewFlagSet("bench peer", flag.ContinueOnError)
+	addr := flags.String("addr", "127.0.0.1:0", "`host:port` to listen on")
+	secure := flags.Bool("tls", false, "speak wss, with a certificate made for the occasion")
+	if len(args) == 0 {
+		return fmt.Errorf("usage: bench peer NAME [-tls] [-addr HOST:PORT], where NAME is one of %s", strings.Join(peer.Names(), ", "))
+	}
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	return peer.Serve(args[0], *addr, *secure, os.Stdout)
 }

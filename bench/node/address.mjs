@@ -1,7 +1,7 @@
-// Where a server listens: its only argument is HOST:PORT, and the first line
-// that it prints says where it is, as `finch bench serve` does.
+// Where a server listens: its only argument is --addr=HOST:PORT, and the first
+// line that it prints says where it is, as with `finch bench serve`.
 
-export const [host, port] = split(process.argv[2] ?? '127.0.0.1:0');
+export const [host, port] = split((process.argv[2] ?? '').replace(/^--addr=/, '') || '127.0.0.1:0');
 
 function split(address) {
   const colon = address.lastIndexOf(':');

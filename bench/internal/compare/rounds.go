@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -120,7 +121,7 @@ func (c *comparison) choose() error {
 	}
 	for i := range c.rows {
 		for j := range c.subjects {
-			if c.subjects[j].takes(c.rows[i].name) {
+			if c.subjects[j].takes(&c.rows[i]) {
 				c.total += c.roundsOf(&c.rows[i])
 			}
 		}
@@ -173,13 +174,17 @@ func (c *comparison) measureRow(r *row) error {
 	for round := range c.roundsOf(r) {
 		for _, i := range draw.Perm(len(c.subjects)) {
 			s := &c.subjects[i]
-			if !s.takes(r.name) || c.missing[s.title] != "" {
+			if !s.takes(r) || c.missing[s.title] != "" {
 				continue
 			}
 			at := running[s.name]
 			if at == nil {
 				var err error
-				if at, err = start(c.ctx, s.command, c.serverCPU); err != nil {
+				command := s.command
+				if r.secure {
+					command = slices.Concat(command, s.secure)
+				}
+				if at, err = start(c.ctx, command, c.serverCPU); err != nil {
 					if c.ctx.Err() != nil {
 						return c.ctx.Err()
 					}
@@ -209,12 +214,16 @@ func (c *comparison) measure(r *row, s *subject, at *server, round int) error {
 	if r.all {
 		to = s.all
 	}
+	ws, http := "ws://", "http://"
+	if r.secure {
+		ws, http = "wss://", "https://"
+	}
 	args := append([]string{c.tools.finch, "bench"}, r.flags...)
 	args = append(args,
-		"--url", "ws://"+at.addr+to.path, "--protocol", to.protocol, "--json", "--quiet",
+		"--insecure-skip-verify", "--url", ws+at.addr+to.path, "--protocol", to.protocol, "--json", "--quiet",
 		"--server-pid", strconv.Itoa(at.pid))
 	if r.fresh { // what it weighs is the question
-		args = append(args, "--settle-url", "http://"+at.addr+"/settle")
+		args = append(args, "--settle-url", http+at.addr+"/settle")
 	}
 	args = pinned(args, c.loadCPU)
 	load := exec.CommandContext(c.ctx, args[0], args[1:]...)

@@ -11,6 +11,7 @@ type row struct {
 	// flags of `finch bench` after the address; quick are those of a first look.
 	flags, quick []string
 	all          bool // at the endpoint that hands on to everyone
+	secure       bool // under TLS
 	figure       func(r *result) float64
 	format       func(v float64) string
 	fresh        bool // a server of its own for each measurement
@@ -85,6 +86,13 @@ var rows = []row{
 		flags:  []string{"idle", "--touch", "--sockets", "10000", "--browser", "--duration", "500ms"},
 		quick:  []string{"idle", "--touch", "--sockets", "5000", "--browser", "--duration", "100ms"},
 		figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
+	},
+	{
+		name: "idle-tls", title: "Idle socket under TLS", what: "memory of the server for each socket",
+		note:  "5,000 sockets under TLS 1.3 with a browser's headers that never spoke",
+		flags: []string{"idle", "--sockets", "5000", "--browser", "--duration", "500ms"},
+		quick: []string{"idle", "--sockets", "2000", "--browser", "--duration", "100ms"},
+		all:   true, secure: true, figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
 	},
 	{
 		name: "echo-1", title: "Echo, 1 in flight", what: "CPU of the server for each message",

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,7 +31,7 @@ var listening = regexp.MustCompile(`^listening on (\S+) pid (\d+)$`)
 // start starts a server on a free port of the loopback, pinned to one processor
 // unless cpu is empty. All that Go runs there is on one thread's worth of it.
 func start(ctx context.Context, command []string, cpu string) (*server, error) {
-	args := pinned(append(command[:len(command):len(command)], "127.0.0.1:0"), cpu)
+	args := pinned(append(slices.Clone(command), "--addr=127.0.0.1:0"), cpu)
 	s := &server{cmd: exec.CommandContext(ctx, args[0], args[1:]...), stderr: new(tail)}
 	s.cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "NODE_ENV=production")
 	s.cmd.Stderr = s.stderr

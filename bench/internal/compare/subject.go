@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/finch-go/finch/bench/internal/peer"
@@ -20,8 +21,9 @@ const reference = "finch"
 type subject struct {
 	name  string // for flags
 	title string // for people, with its version
-	// command starts it; the address follows as the last argument.
+	// command starts it; --addr=HOST:PORT follows.
 	command []string
+	secure  []string // what command needs before the address to speak TLS; empty: it does not here
 	echo    endpoint // sends back
 	all     endpoint // hands on to everyone
 	rows    []string // empty: all
@@ -54,14 +56,15 @@ type tools struct {
 func subjects(t *tools) []subject {
 	raw := func(path string) endpoint { return endpoint{path, "raw"} }
 	serve := func(flags ...string) []string {
-		return append(append([]string{t.finch, "bench", "serve"}, flags...), "--addr")
+		return append([]string{t.finch, "bench", "serve"}, flags...)
 	}
 	script := func(name string) string { return filepath.Join(t.root, "bench", "node", name) }
 	ours := endpoint{"/ws", "finch"}
+	underTLS := []string{"--tls"}
 	all := []subject{
-		{name: reference, title: "**Finch**", command: serve(), echo: raw("/echo"), all: ours},
+		{name: reference, title: "**Finch**", command: serve(), secure: underTLS, echo: raw("/echo"), all: ours},
 		{name: "finch-envelope", title: "**Finch**, envelopes", command: serve(), echo: ours, all: ours, rows: []string{"echo-1", "echo-16", "spoken"}},
-		{name: "finch-portable", title: "**Finch**, portable engine", command: serve("--engine", "portable"), echo: raw("/echo"), all: ours},
+		{name: "finch-portable", title: "**Finch**, portable engine", command: serve("--engine", "portable"), secure: underTLS, echo: raw("/echo"), all: ours},
 		{name: "raw", title: "raw write loop (the limit)", rows: []string{"echo-1", "echo-16", "fanout-1", "fanout-16", "fanout-15000"}},
 		{name: "bun", title: "Bun " + packageVersion(t, "bun") + " (uWebSockets)", command: []string{t.bun, "run", script("bun.js")}},
 		{name: "gws", title: "gws"},
@@ -79,7 +82,7 @@ func subjects(t *tools) []subject {
 	for i := range all {
 		s := &all[i]
 		if s.command == nil {
-			s.command = []string{t.self, "peer", s.name}
+			s.command, s.secure = []string{t.self, "peer", s.name}, underTLS
 			if v := peer.Version(s.name); v != "" {
 				s.title = strings.Replace(s.title, s.peerTitle(), s.peerTitle()+" "+v, 1)
 			}
@@ -103,16 +106,12 @@ func (s *subject) peerTitle() string {
 	return name
 }
 
-func (s *subject) takes(row string) bool {
-	if len(s.rows) == 0 {
-		return true
+// takes reports whether the row is for this server.
+func (s *subject) takes(r *row) bool {
+	if r.secure && len(s.secure) == 0 {
+		return false
 	}
-	for _, r := range s.rows {
-		if r == row {
-			return true
-		}
-	}
-	return false
+	return len(s.rows) == 0 || slices.Contains(s.rows, r.name)
 }
 
 // ready builds and installs what is needed, and says what is missing.
@@ -142,7 +141,7 @@ func ready(ctx context.Context, dir string, say func(string, ...any)) (*tools, e
 
 // hasEpoll asks the server for the engine; one that has it goes on serving.
 func hasEpoll(ctx context.Context, finch string) (bool, error) {
-	s, err := start(ctx, []string{finch, "bench", "serve", "--engine", "epoll", "--addr"}, "")
+	s, err := start(ctx, []string{finch, "bench", "serve", "--engine", "epoll"}, "")
 	if err != nil {
 		return false, ctx.Err()
 	}

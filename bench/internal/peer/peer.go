@@ -5,6 +5,7 @@
 package peer
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"maps"
@@ -52,8 +53,9 @@ func Version(name string) string {
 	return ""
 }
 
-// Serve serves a peer on addr, tells on out where, and returns only an error.
-func Serve(name, addr string, out io.Writer) error {
+// Serve serves a peer on addr, under TLS if secure with a certificate that nobody
+// signed, tells on out where, and returns only an error.
+func Serve(name, addr string, secure bool, out io.Writer) error {
 	p, ok := peers[name]
 	if !ok {
 		return fmt.Errorf("there is no peer %q: they are %v", name, Names())
@@ -71,7 +73,15 @@ func Serve(name, addr string, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "listening on %s pid %d\n", listener.Addr(), os.Getpid())
-	return http.Serve(listener, mux)
+	if !secure {
+		return http.Serve(listener, mux)
+	}
+	cert, err := selfSigned()
+	if err != nil {
+		return err
+	}
+	// Without the protocols of HTTP/2, which has no upgrade.
+	return http.Serve(tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{cert}}), mux)
 }
 
 // anyOrigin lets the load generator in whatever Origin it sends.

@@ -97,7 +97,7 @@ func TestVersionsOfThePeersAreKnown(t *testing.T) {
 	if v := peer.Version("raw"); v != "" {
 		t.Errorf("the raw loop has version %q", v)
 	}
-	if err := peer.Serve("nobody", "127.0.0.1:0", nil); err == nil || !strings.Contains(err.Error(), "gorilla") {
+	if err := peer.Serve("nobody", "127.0.0.1:0", false, nil); err == nil || !strings.Contains(err.Error(), "gorilla") {
 		t.Errorf("an unknown peer: %v", err)
 	}
 }
