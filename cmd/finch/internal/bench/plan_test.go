@@ -1,7 +1,6 @@
 package bench_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -71,7 +70,18 @@ func TestBoundsThatAreNotKeptAreAllNamed(t *testing.T) {
 }
 
 func TestServerRefusesEnginesThatAreNotThere(t *testing.T) {
-	if _, err := bench.NewServer(bench.ServerOptions{Engine: "io_uring"}); err == nil || !strings.Contains(err.Error(), "epoll or portable") {
-		t.Errorf("got %v", errors.Unwrap(err))
+	for _, tt := range []struct {
+		options bench.ServerOptions
+		want    string // empty: it is served
+	}{
+		{bench.ServerOptions{}, ""},
+		{bench.ServerOptions{Engine: "portable", TLS: true}, ""},
+		{bench.ServerOptions{Engine: "epoll", TLS: true}, "--engine epoll"},
+		{bench.ServerOptions{Engine: "io_uring"}, "epoll or portable"},
+	} {
+		_, err := bench.NewServer(tt.options)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: got %v, want %q", tt.options, err, tt.want)
+		}
 	}
 }

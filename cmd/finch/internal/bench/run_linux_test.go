@@ -177,8 +177,9 @@ func TestARunStopsWithItsContext(t *testing.T) {
 }
 
 // serveFinch serves what `finch bench serve` serves.
-func serveFinch(t *testing.T) string {
-	app, err := bench.NewServer(bench.ServerOptions{})
+func serveFinch(t *testing.T, engine string) string {
+	t.Helper()
+	app, err := bench.NewServer(bench.ServerOptions{Engine: engine})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +189,12 @@ func serveFinch(t *testing.T) string {
 }
 
 func TestEveryScenarioRunsAgainstFinch(t *testing.T) {
-	url := serveFinch(t)
+	for _, engine := range []string{"epoll", "portable"} {
+		t.Run(engine, func(t *testing.T) { runEveryScenario(t, serveFinch(t, engine)) })
+	}
+}
+
+func runEveryScenario(t *testing.T, url string) {
 	settle := strings.Replace(url, "ws", "http", 1) + "/settle"
 	for _, p := range []bench.Plan{
 		{Scenario: bench.Echo, URL: url + "/echo", InFlight: 16},
@@ -253,8 +259,8 @@ func TestScenariosRunUnderTLS(t *testing.T) {
 }
 
 func TestTheServerSendsBackSixteenMegabytes(t *testing.T) {
-	url := serveFinch(t)
 	for _, binary := range []bool{false, true} {
+		url := serveFinch(t, map[bool]string{false: "portable", true: "epoll"}[binary])
 		r := run(t, bench.Plan{Scenario: bench.Echo, URL: url + "/echo", Sockets: 1, Size: 16 << 20, Duration: time.Nanosecond, Binary: binary, Timeout: 20 * time.Second})
 		if err := (bench.Bounds{}).Check(r); err != nil || r.Received != 1 {
 			t.Errorf("%d messages received: %v", r.Received, err)

@@ -8,10 +8,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -22,9 +24,14 @@ import (
 // for an envelope.
 const maxMessage = maxPayload + 64<<10
 
+// maxNode is how much may wait for all sockets together: it is the generator
+// that finds out what a server can hold.
+const maxNode = 8 << 30
+
 // ServerOptions configure NewServer.
 type ServerOptions struct {
-	// Engine is what holds the connections: "portable". Empty: the best there is.
+	// Engine is what holds the connections: "epoll" or "portable". Empty: what
+	// costs least.
 	Engine string
 	// TLS makes the server speak https with a certificate of its own making.
 	TLS bool
@@ -41,12 +48,9 @@ type ServerOptions struct {
 //
 // Nothing slows a client down that floods. Who offers compression gets it.
 func NewServer(o ServerOptions) (*finch.App, error) {
-	switch o.Engine {
-	case "", "portable":
-	case "epoll":
-		return nil, fmt.Errorf("--engine epoll: this build of Finch holds connections with the portable engine only")
-	default:
-		return nil, fmt.Errorf("--engine %s: it is epoll or portable", o.Engine)
+	engine, err := engineOf(o.Engine, o.TLS)
+	if err != nil {
+		return nil, err
 	}
 	var secure *tls.Config
 	if o.TLS {
@@ -61,14 +65,20 @@ func NewServer(o ServerOptions) (*finch.App, error) {
 		QueueBytes:    4 * maxMessage,
 		InboxBytes:    4 * maxMessage,
 		InboxMessages: 64 << 10,
+		NodeBytes:     maxNode,
+		// As fast as they can, and all at once.
+		MessagesPerSecond: -1,
+		BytesPerSecond:    -1,
+		Handshakes:        maxSenders,
 	}
 	compression := new(finch.Compression)
 	app := finch.NewApp(&finch.AppOptions{
-		TLS: secure, Logger: o.Logger, Limits: limits, AllowedOrigins: []string{"*"}, ShutdownWait: 5 * time.Second,
+		TLS: secure, Logger: o.Logger, Limits: limits, Engine: engine,
+		AllowedOrigins: []string{"*"}, ShutdownWait: 5 * time.Second,
 		Compression: compression,
 	})
 	manager := finch.NewSocketManager(&finch.SocketManagerOptions{
-		Limits: limits, Logger: o.Logger, AllowedOrigins: []string{"*"}, App: app,
+		Limits: limits, Logger: o.Logger, AllowedOrigins: []string{"*"}, App: app, Engine: engine,
 		Compression: compression,
 		Routes: map[string]finch.SocketEvent{
 			"echo": {OnMessage: func(_ context.Context, s *finch.Socket, m *finch.Message) error {
@@ -92,6 +102,25 @@ func NewServer(o ServerOptions) (*finch.App, error) {
 		}},
 	)
 	return app, nil
+}
+
+// engineOf reads the name of an engine; an error if it cannot be had here.
+func engineOf(name string, secure bool) (finch.Engine, error) {
+	switch name {
+	case "":
+		return finch.EngineAuto, nil
+	case "portable":
+		return finch.EnginePortable, nil
+	case "epoll":
+		switch {
+		case runtime.GOOS != "linux":
+			return 0, errors.New("--engine epoll: it needs Linux; without the flag the server takes what there is")
+		case secure:
+			return 0, errors.New("--engine epoll with --tls: TLS is served by the portable engine; leave one of them out")
+		}
+		return finch.EngineEpoll, nil
+	}
+	return 0, fmt.Errorf("--engine %s: it is epoll or portable", name)
 }
 
 // payloadOf is what a message carried, to be sent on as it is.
