@@ -41,7 +41,7 @@ func run() error {
 	var o compare.Options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.BoolVar(&o.Quick, "quick", false, "few and short rounds: a first look, whose intervals are wide")
-	flags.IntVar(&o.Rounds, "rounds", 0, "`rounds` of each row (default 15; 3 with -quick)")
+	flags.IntVar(&o.Rounds, "rounds", 0, "`rounds` of each row (default 15; 2 with -quick)")
 	flags.StringVar(&o.Rows, "rows", "", "only these rows, by `names` with commas between: "+strings.Join(compare.RowNames(), ", "))
 	flags.StringVar(&o.Servers, "servers", "", "only these servers, by `names` with commas between: "+strings.Join(compare.ServerNames(), ", "))
 	flags.StringVar(&o.Out, "out", "", "`file` for the Markdown (default: standard output)")

@@ -24,7 +24,8 @@ func (c *comparison) method() string {
 		"memory is the process's resident memory, without the kernel's own of each socket, which is the same for all. " +
 		"The servers take turns in every round, in an order drawn anew; a ratio is taken within a round, and its interval holds the median in 95 of 100 cases (percentile bootstrap). " +
 		"Compare ratios; times of another machine or day are others. Compression is off everywhere.\n\n" +
-		"The other servers are in `bench/internal/peer` and `bench/node`. Where one carries an envelope, as Finch does in fan-out, that is part of its cost.\n")
+		"The other servers are in `bench/internal/peer` and `bench/node`. Finch echoes on a raw socket, or where the line says so with its envelopes, and hands on with its envelopes; " +
+		"Centrifuge and Socket.IO have envelopes of their own, the others none. What an envelope costs is part of the figure.\n")
 	if c.o.Quick {
 		b.WriteString("\nThis was a quick look: few, short rounds. The intervals are wide.\n")
 	}

@@ -68,7 +68,7 @@ func (c *comparison) table(b *strings.Builder, r *row) {
 	for _, l := range lines {
 		latency = latency || l.p99 > 0
 	}
-	fmt.Fprintf(b, "\n## %s\n\n%s: %s. %s; less is better.\n\n", r.title, capital(r.what), r.note, plural(lines[0].rounds, "round"))
+	fmt.Fprintf(b, "\n## %s\n\n%s: %s. %s; less is better.\n\n", r.title, capital(r.what), r.about(), plural(lines[0].rounds, "round"))
 	head, rule := "| server | median | × Finch | interval of × |", "|---|--:|--:|--:|"
 	if latency {
 		head, rule = head+" latency p99 |", rule+"--:|"

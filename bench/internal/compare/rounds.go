@@ -17,7 +17,7 @@ import (
 // Options say what to compare. The zero value compares everything.
 type Options struct {
 	Quick   bool   // few and short rounds
-	Rounds  int    // 0: 15, or 3 if Quick
+	Rounds  int    // 0: 15, or 2 if Quick
 	Rows    string // names with commas; empty: all that are not extra
 	Servers string // names with commas; empty: all
 	Out     string // file for the Markdown; empty: standard output
@@ -59,7 +59,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Rounds == 0 {
 		o.Rounds = 15
 		if o.Quick {
-			o.Rounds = 3
+			o.Rounds = 2
 		}
 	}
 	c := &comparison{ctx: ctx, o: o, missing: map[string]string{}, began: time.Now()}
@@ -154,7 +154,10 @@ func unknown(flag, list string, names []string) error {
 }
 
 func (c *comparison) roundsOf(r *row) int {
-	if r.maxRounds > 0 {
+	switch {
+	case r.maxRounds > 0 && c.o.Quick:
+		return 1
+	case r.maxRounds > 0:
 		return min(r.maxRounds, c.o.Rounds)
 	}
 	return c.o.Rounds

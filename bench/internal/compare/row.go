@@ -1,13 +1,17 @@
 package compare
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // A row is one kind of work, measured in one figure: less is better.
 type row struct {
 	name  string
 	title string
 	what  string // the figure, with its unit
-	note  string // how it is measured, for the page
+	note  string // how it is measured, for the page; {sockets} is their number
 	// flags of `finch bench` after the address; quick are those of a first look.
 	flags, quick []string
 	all          bool // at the endpoint that hands on to everyone
@@ -15,7 +19,7 @@ type row struct {
 	figure       func(r *result) float64
 	format       func(v float64) string
 	fresh        bool // a server of its own for each measurement
-	maxRounds    int  // 0: any number
+	maxRounds    int  // 0: any number; one of them is enough for a first look
 	extra        bool // only when it is asked for
 }
 
@@ -65,8 +69,20 @@ func threeDigits(v float64) string {
 	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
+// about is the note with the number of sockets that the flags ask for.
+func (r *row) about() string {
+	sockets := ""
+	if i := slices.Index(r.flags, "--sockets"); i >= 0 && i+1 < len(r.flags) {
+		sockets = r.flags[i+1]
+	}
+	if n := len(sockets); n > 3 {
+		sockets = sockets[:n-3] + "," + sockets[n-3:]
+	}
+	return strings.ReplaceAll(r.note, "{sockets}", sockets)
+}
+
 var (
-	traffic      = []string{"--warmup", "250ms", "--duration", "600ms"}
+	traffic      = []string{"--warmup", "200ms", "--duration", "500ms"}
 	quickTraffic = []string{"--warmup", "200ms", "--duration", "400ms"}
 )
 
@@ -75,7 +91,7 @@ func with(flags []string, more ...string) []string { return append(more, flags..
 var rows = []row{
 	{
 		name: "idle", title: "Idle socket", what: "memory of the server for each socket",
-		note:  "10,000 sockets with a browser's headers that never spoke; resident memory of the process after it was told to free what it can, less what it was before the first socket",
+		note:  "{sockets} sockets with a browser's headers that never spoke; resident memory of the process after it was told to free what it can, less what it was before the first socket",
 		flags: []string{"idle", "--sockets", "10000", "--browser", "--duration", "500ms"},
 		quick: []string{"idle", "--sockets", "5000", "--browser", "--duration", "100ms"},
 		all:   true, figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
@@ -89,49 +105,49 @@ var rows = []row{
 	},
 	{
 		name: "idle-tls", title: "Idle socket under TLS", what: "memory of the server for each socket",
-		note:  "5,000 sockets under TLS 1.3 with a browser's headers that never spoke",
+		note:  "{sockets} sockets under TLS 1.3 with a browser's headers that never spoke",
 		flags: []string{"idle", "--sockets", "5000", "--browser", "--duration", "500ms"},
 		quick: []string{"idle", "--sockets", "2000", "--browser", "--duration", "100ms"},
 		all:   true, secure: true, figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
 	},
 	{
 		name: "echo-1", title: "Echo, 1 in flight", what: "CPU of the server for each message",
-		note:   "500 sockets, 128 bytes, each socket sends when its last message is back",
+		note:   "{sockets} sockets, 128 bytes, each socket sends when its last message is back",
 		flags:  with(traffic, "echo", "--sockets", "500", "--in-flight", "1"),
 		quick:  with(quickTraffic, "echo", "--sockets", "500", "--in-flight", "1"),
 		figure: cpu, format: micros,
 	},
 	{
 		name: "echo-16", title: "Echo, 16 in flight", what: "CPU of the server for each message",
-		note:   "500 sockets, 128 bytes, each socket has 16 messages under way",
+		note:   "{sockets} sockets, 128 bytes, each socket has 16 messages under way",
 		flags:  with(traffic, "echo", "--sockets", "500", "--in-flight", "16"),
 		quick:  with(quickTraffic, "echo", "--sockets", "500", "--in-flight", "16"),
 		figure: cpu, format: micros,
 	},
 	{
 		name: "fanout-1", title: "Fan-out, 1 in flight", what: "CPU of the server for each delivery",
-		note:  "1,000 members, 128 bytes, the next message is sent when all have had the last",
+		note:  "{sockets} members, 128 bytes, the next message is sent when all have had the last",
 		flags: with(traffic, "fanout", "--sockets", "1000", "--in-flight", "1"),
 		quick: with(quickTraffic, "fanout", "--sockets", "1000", "--in-flight", "1"),
 		all:   true, figure: cpu, format: micros,
 	},
 	{
 		name: "fanout-16", title: "Fan-out, 16 in flight", what: "CPU of the server for each delivery",
-		note:  "1,000 members, 128 bytes, 16 of them send, each when all have had its last message",
+		note:  "{sockets} members, 128 bytes, 16 of them send, each when all have had its last message",
 		flags: with(traffic, "fanout", "--sockets", "1000", "--in-flight", "16"),
 		quick: with(quickTraffic, "fanout", "--sockets", "1000", "--in-flight", "16"),
 		all:   true, figure: cpu, format: micros,
 	},
 	{
 		name: "handshake", title: "Handshake", what: "CPU of the server for each handshake",
-		note:   "2,000 sockets with a browser's headers, 64 handshakes under way at a time",
+		note:   "{sockets} sockets with a browser's headers, 64 handshakes under way at a time",
 		flags:  []string{"connect", "--sockets", "2000", "--in-flight", "64", "--browser"},
 		quick:  []string{"connect", "--sockets", "1000", "--in-flight", "64", "--browser"},
 		figure: cpu, format: micros,
 	},
 	{
 		name: "fanout-15000", title: "Fan-out to 15,000", what: "CPU of the server for each delivery",
-		note:  "15,000 members, 128 bytes, 16 of them send",
+		note:  "{sockets} members, 128 bytes, 16 of them send",
 		flags: with([]string{"--warmup", "1s", "--duration", "3s"}, "fanout", "--sockets", "15000", "--in-flight", "16"),
 		quick: with([]string{"--warmup", "500ms", "--duration", "1s"}, "fanout", "--sockets", "15000", "--in-flight", "16"),
 		all:   true, figure: cpu, format: micros, extra: true,
