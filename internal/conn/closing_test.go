@@ -162,6 +162,44 @@ func TestWhatAPeerSentBeforeItVanishedIsHandled(t *testing.T) {
 	})
 }
 
+func TestAPeerThatSaidGoodbyeAndVanishedClosedWithItsCode(t *testing.T) {
+	everywhere(t, func(t *testing.T, s setup) {
+		own := newOwner(t)
+		hold := make(chan struct{})
+		own.onReceived = func(frame.Opcode, []byte) { <-hold }
+		r := s.serve(t, quiet(), own)
+		r.peer.text("block")
+		own.expect("text block")
+		r.peer.close(4001, "bye")
+		own.expectDeaf(conn.ErrClosed)
+		if err := r.conn.Deaf(); !errors.Is(err, conn.ErrClosed) {
+			t.Errorf("behind the peer's close it says %v", err)
+		}
+		r.peer.nc.Close()
+		close(hold)
+		why := own.closed()
+		if why.Code != 4001 || why.Reason != "bye" {
+			t.Errorf("closed with %+v", why)
+		}
+		if s.bubble && why.Clean { // elsewhere the kernel has taken the echo
+			t.Error("it was clean though the echo went nowhere")
+		}
+	})
+}
+
+func TestNothingIsAwaitedOfAPeerThatBrokeTheProtocol(t *testing.T) {
+	inBubbles(t, func(t *testing.T, s setup) {
+		r := s.serve(t, quiet(), newOwner(t))
+		start := time.Now()
+		r.peer.write([]byte{0xff, 0xff})
+		r.peer.expectClose(1002)
+		r.own.closed()
+		if took := time.Since(start); took > 0 {
+			t.Errorf("Closed came after %v", took)
+		}
+	})
+}
+
 func TestCloseCodesTravel(t *testing.T) {
 	rows := []struct {
 		name        string

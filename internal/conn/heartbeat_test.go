@@ -109,3 +109,22 @@ func TestANegativeHeartbeatPingsNobody(t *testing.T) {
 		r.peer.expectText("so are we")
 	})
 }
+
+func TestAPongDoesNotStretchTheClosingHandshake(t *testing.T) {
+	inBubbles(t, func(t *testing.T, s setup) {
+		const wait = 3 * time.Second
+		r := s.serve(t, conn.Config{CloseWait: wait}, newOwner(t))
+		r.peer.wait = time.Minute
+		if ev := r.peer.next(); ev.Opcode != frame.Ping {
+			t.Fatalf("got %v", ev.Opcode)
+		}
+		start := time.Now()
+		r.conn.Close(1000, "")
+		r.peer.expectClose(1000)
+		r.peer.write(masked(frame.Pong, ""))
+		r.own.closed()
+		if took := time.Since(start); took != wait {
+			t.Errorf("Closed came after %v", took)
+		}
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/finch-go/finch/internal/conn"
@@ -38,8 +39,8 @@ func TestAFullInboxPausesReadingAndLosesNothing(t *testing.T) {
 		name string
 		cfg  conn.Config
 	}{
-		{"by messages", conn.Config{InboxMessages: 8}},
-		{"by bytes", conn.Config{InboxBytes: 8 << 10}},
+		{"by messages", conn.Config{InboxMessages: 8, InboxBytes: 1 << 30}},
+		{"by bytes", conn.Config{InboxBytes: 8 << 10, InboxMessages: 1 << 20}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -143,6 +144,9 @@ func TestAPauseIsNotASilenceOfThePeer(t *testing.T) {
 			t.Fatalf("callbacks: %q", got)
 		}
 		close(hold)
+		synctest.Wait()
+		r.send("no ping before this")
+		r.peer.expectText("no ping before this")
 		r.peer.text("alive")
 		own.expect("text alive")
 	})
