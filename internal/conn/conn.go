@@ -229,6 +229,15 @@ func (c *Conn) queue(b []byte) {
 	c.kick()
 }
 
+// queueAnswer queues the answer to the handshake, which leaves before everything
+// else and is not dropped. Called by the engine before anybody else knows c.
+func (c *Conn) queueAnswer(b []byte) {
+	if len(b) > 0 {
+		c.queue(b)
+		c.out.answer = true
+	}
+}
+
 // put is queue without telling the flusher. Called with mu held.
 func (c *Conn) put(b []byte) {
 	c.out = c.out.put(b)

@@ -34,7 +34,7 @@ type epoll struct {
 func (e *epoll) New(nc net.Conn, first []byte, cfg *Config, ev Events) *Conn {
 	if s := e.adopt(nc); s != nil {
 		s.cfg, s.ev, s.inline, s.tr = cfg, ev, isInline(ev), s
-		s.queue(first)
+		s.queueAnswer(first)
 		return &s.Conn
 	}
 	return Portable.New(nc, first, cfg, ev)

@@ -6,9 +6,10 @@ import "sync"
 // Conn.mu. A connection that has nothing to write has none.
 type outbox struct {
 	frames [][]byte
-	head   int // frames[:head] are done
-	done   int // bytes of frames[head] that are written
-	taken  int // frames[head:taken] are in the flusher's hands
+	head   int  // frames[:head] are done
+	done   int  // bytes of frames[head] that are written
+	taken  int  // frames[head:taken] are in the flusher's hands
+	answer bool // frames[0] is the answer to the handshake
 }
 
 // Boxes come and go with every burst, so they are kept for the next; one that
@@ -59,7 +60,7 @@ func (b *outbox) wrote(n int) {
 		n -= left
 		b.frames[b.head] = nil
 		b.head++
-		b.done = 0
+		b.done, b.answer = 0, false
 	}
 	b.taken = b.head
 	// A queue that never empties must not keep room for all it ever held.
@@ -72,13 +73,14 @@ func (b *outbox) wrote(n int) {
 
 // drop forgets the frames that are neither begun nor in the flusher's hands,
 // and answers how many and how many bytes they were: a frame that is begun has
-// to be finished, or nothing after it is understood.
+// to be finished, and the answer to the handshake given, or nothing after it is
+// understood.
 func (b *outbox) drop() (count, bytes int) {
 	if b == nil {
 		return 0, 0
 	}
 	from := max(b.taken, b.head)
-	if b.done > 0 {
+	if b.done > 0 || b.answer {
 		from = max(from, b.head+1)
 	}
 	for _, f := range b.frames[from:] {

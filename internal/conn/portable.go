@@ -18,7 +18,7 @@ type portableEngine struct{}
 func (portableEngine) New(nc net.Conn, first []byte, cfg *Config, ev Events) *Conn {
 	p := &portable{Conn: Conn{cfg: cfg, ev: ev, inline: isInline(ev)}, nc: nc}
 	p.tr = p
-	p.queue(first)
+	p.queueAnswer(first)
 	return &p.Conn
 }
 
