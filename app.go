@@ -286,7 +286,7 @@ func (a *App) Serve(l net.Listener) error {
 	a.mu.Unlock()
 	a.logger.Info("finch: listening", "addr", l.Addr().String())
 	if a.tls != nil {
-		return srv.ServeTLS(l, "", "")
+		return srv.ServeTLS(Listener(l), "", "")
 	}
 	return srv.Serve(l)
 }

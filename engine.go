@@ -12,15 +12,15 @@ type Engine uint8
 
 const (
 	// EngineAuto takes the cheapest engine for each connection: on Linux
-	// EngineEpoll for plain TCP, else EnginePortable.
+	// EngineEpoll for TCP, and for TLS behind [Listener], else EnginePortable.
 	EngineAuto Engine = iota
 	// EnginePortable has a goroutine wait for each connection. It works with
 	// every connection on every system.
 	EnginePortable
 	// EngineEpoll has the kernel watch many connections for one goroutine, so
 	// that one that says nothing costs little more than what the program
-	// itself knows of it. It needs Linux; connections that are not plain TCP
-	// are served by EnginePortable.
+	// itself knows of it. It needs Linux; connections that are neither TCP nor
+	// TLS behind [Listener] are served by EnginePortable.
 	EngineEpoll
 )
 
