@@ -16,12 +16,17 @@ type census struct {
 	empty   chan struct{} // made by drain, closed when nobody is left
 }
 
-// enter counts a connection, which exit must follow; false once shutting down.
-func (c *census) enter() (admitted bool) {
+// enter counts a connection that is about to live, which exit must follow;
+// false once shutting down. Whoever entered and is then where drain's list
+// finds it asks isClosing again: drain may have looked before.
+func (c *census) enter() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closing {
+		return false
+	}
 	c.here++
-	return !c.closing
+	return true
 }
 
 func (c *census) exit() {

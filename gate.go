@@ -69,6 +69,9 @@ func (g *gate) check(r *http.Request) *Error {
 	return nil
 }
 
+// shuttingDown is what a handshake gets that comes too late.
+var shuttingDown = &Error{http.StatusServiceUnavailable, "shutting_down", "The server is shutting down; try again."}
+
 // notWebSocket is what an ordinary request to a WebSocket address gets.
 func notWebSocket(r *http.Request) *Error {
 	return &Error{http.StatusUpgradeRequired, "not_websocket",

@@ -97,17 +97,18 @@ func (ws *RawSocket) Context() context.Context {
 
 // upgradeRaw makes a raw socket of the request, or answers why not.
 func (a *App) upgradeRaw(w http.ResponseWriter, r *http.Request, serve func(ws *RawSocket)) {
-	if a.raw.isClosing() {
-		refuse(w, &Error{http.StatusServiceUnavailable, "shutting_down", "The server is shutting down; try again."})
-		return
-	}
 	if e := a.gate.check(r); e != nil {
 		refuse(w, e)
+		return
+	}
+	if !a.raw.enter() {
+		refuse(w, shuttingDown)
 		return
 	}
 	extensions, rendition := a.gate.compression.agree(r)
 	h, err := hijack(w, r, "", extensions)
 	if err != nil {
+		a.raw.exit()
 		a.logger.Error("finch: upgrade failed", "error", err)
 		refuse(w, &Error{http.StatusInternalServerError, "no_hijack", "The server cannot upgrade this connection; its log says why."})
 		return
@@ -115,9 +116,8 @@ func (a *App) upgradeRaw(w http.ResponseWriter, r *http.Request, serve func(ws *
 	ws := &RawSocket{app: a, handshake: newHandshake(r, nil, a.gate.trusted), serve: serve, rendition: rendition}
 	ws.conn = a.gate.connect(h, rendition, (*rawEvents)(ws))
 	a.rawConns.Store(ws.conn, nil)
-	admitted := a.raw.enter()
 	ws.conn.Start(h.early)
-	if !admitted {
+	if a.raw.isClosing() { // and may have looked before the socket was there
 		ws.conn.Drain(protocol.CloseGoingAway, "the server is shutting down")
 	}
 }

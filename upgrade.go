@@ -44,7 +44,7 @@ func (m *SocketManager) Upgrade(w http.ResponseWriter, r *http.Request, opts ...
 		}
 	}
 	if m.census.isClosing() {
-		return m.refuse(w, &Error{http.StatusServiceUnavailable, "shutting_down", "The server is shutting down; try again."})
+		return m.refuse(w, shuttingDown)
 	}
 	if e := m.gate.check(r); e != nil {
 		return m.refuse(w, e)
@@ -64,9 +64,14 @@ func (m *SocketManager) Upgrade(w http.ResponseWriter, r *http.Request, opts ...
 	if !m.addresses.enter(hs, r, m.gate.trusted, m.limits.SocketsPerAddress) {
 		return m.refuse(w, &Error{http.StatusTooManyRequests, "too_many_sockets", "Your address has too many connections already."})
 	}
+	if !m.census.enter() {
+		m.addresses.exit(hs)
+		return m.refuse(w, shuttingDown)
+	}
 	extensions, rendition := m.gate.compression.agree(r)
 	h, err := hijack(w, r, subprotocol(r), extensions)
 	if err != nil {
+		m.census.exit()
 		m.addresses.exit(hs)
 		m.logger.Error("finch: upgrade failed", "error", err)
 		return m.refuse(w, &Error{http.StatusInternalServerError, "no_hijack", "The server cannot upgrade this connection; its log says why."})
@@ -118,10 +123,9 @@ func (m *SocketManager) welcome(h hijacked, r hub.Rendition, hs *Handshake, id I
 	s.member = &hub.Member{ID: newSocketID(), User: id.User, Sink: (*socketSink)(s), Rendition: r}
 	s.conn = m.gate.connect(h, r, (*socketEvents)(s))
 	m.hub.Add(s.member)
-	admitted := m.census.enter() // in this order, so that Shutdown sees whom it admitted
 	s.expireAt(id.ExpiresAt)
 	s.conn.Start(h.early)
-	if !admitted { // Shutdown came between the check and now
+	if m.census.isClosing() { // and may have looked before the socket was there
 		s.conn.Drain(protocol.CloseGoingAway, "the server is shutting down")
 	}
 }
