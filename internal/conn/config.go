@@ -101,5 +101,5 @@ func (c Config) Ready() *Config {
 
 // partialWait is PartialWait for a message of which so much is in memory.
 func (c *Config) partialWait(buffered int) time.Duration {
-	return c.PartialWait + time.Duration(buffered)*time.Second/(16<<10)
+	return c.PartialWait + time.Duration(buffered/(16<<10))*time.Second
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,6 +167,32 @@ func TestAHandlerThatOutlivesThePeerLearnsOfIt(t *testing.T) {
 		close(hold)
 		if why := own.closed(); why.Code != 1006 {
 			t.Errorf("closed with %+v", why)
+		}
+	})
+}
+
+func TestAPausedConnectionSeesItsPeersEndAfterwards(t *testing.T) {
+	everywhere(t, func(t *testing.T, s setup) {
+		own := newOwner(t)
+		hold := make(chan struct{})
+		own.onReceived = func(frame.Opcode, []byte) { <-hold }
+		cfg := quiet()
+		cfg.InboxMessages = 2
+		r := s.serve(t, cfg, own)
+		for _, text := range []string{"a", "b", "c"} {
+			r.peer.text(text)
+		}
+		r.own.expectDeaf(conn.ErrInboxFull)
+		var writing sync.WaitGroup
+		defer writing.Wait()
+		writing.Go(func() { // over a pipe this waits for the reader
+			r.peer.text("d")
+			r.peer.close(1000, "")
+		})
+		close(hold)
+		r.peer.expectClose(1000)
+		for _, text := range []string{"a", "b", "c", "d"} {
+			r.own.expect("text " + text)
 		}
 	})
 }
