@@ -509,3 +509,25 @@ func TestAWriteErrorEndsTheConnectionForGood(t *testing.T) {
 		r.peer.expectEnd()
 	})
 }
+
+// TestThePeerSeesTheEndAtOnce gives every wait of the closing handshake longer
+// than the test has: none of them may be needed when the peer does its part.
+func TestThePeerSeesTheEndAtOnce(t *testing.T) {
+	everywhere(t, func(t *testing.T, s setup) {
+		for _, ours := range []bool{true, false} {
+			r := s.serve(t, conn.Config{Heartbeat: -1, CloseWait: 3 * patience}, newOwner(t))
+			if ours {
+				r.conn.Close(1000, "")
+				r.peer.expectClose(1000)
+			}
+			r.peer.close(1000, "")
+			if !ours {
+				r.peer.expectClose(1000)
+			}
+			r.peer.expectEnd()
+			if why := r.own.closed(); !why.Clean {
+				t.Errorf("closed with %+v", why)
+			}
+		}
+	})
+}
