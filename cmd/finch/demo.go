@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/finch-go/finch/cmd/finch/internal/demo"
+	"github.com/finch-go/finch/cmd/finch/internal/holder"
 )
 
 const (
@@ -54,7 +55,7 @@ func serveDemo(ctx context.Context, addr string, out io.Writer) error {
 	}
 	// Where it listens is told below, in words.
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	app := demo.New(&demo.Options{Logger: logger})
+	app := demo.New(&demo.Options{Logger: logger, Holder: holder.New(ctx, listener.Addr())})
 	served := make(chan error, 1)
 	go func() { served <- app.Serve(listener) }()
 

@@ -6,6 +6,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,8 @@ import (
 type Options struct {
 	// Logger gets what goes wrong. Nil: slog.Default().
 	Logger *slog.Logger
+	// Holder holds idle sockets when the page asks for it. Nil: nobody does.
+	Holder *Holder
 }
 
 // New returns the whole demo as an App, ready to be started or mounted:
@@ -24,6 +27,7 @@ type Options struct {
 //	/              the page
 //	/ws            the sockets, with envelopes; bare text comes back
 //	/echo          a raw route: bytes in, bytes out
+//	/idle          sockets that say nothing, to be weighed
 //	/source/{name} this package's own files
 //	/healthz, /readyz
 func New(o *Options) *finch.App {
@@ -54,10 +58,12 @@ func New(o *Options) *finch.App {
 	app.AddSocketRoute(getSocketRoute())
 	people.register(sockets)
 	registerNotify(sockets)
+	silent := newIdle(o.Holder, sockets, cmp.Or(o.Logger, slog.Default()))
 
 	controller := &SocketController{finch.Controller{App: app}}
 	app.AddRoute(finch.Route{Key: "root.ws", Path: "/ws", Methods: finch.MethodsAll, Index: controller.Socket})
 	app.AddRoute(echoRoute)
+	app.AddRoute(finch.Route{Key: "idle", Path: "/idle", Handler: silent.crowd})
 	app.AddRoute(sourceRoutes()...)
 	app.AddRoute(pageRoutes()...)
 	return app
