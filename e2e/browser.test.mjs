@@ -14,7 +14,7 @@ const open = async (path, options) => (await Person.open(browser, path, options)
 // count is a number of the page as plain digits, in whichever language it shows.
 const count = async (person, id) => Number(await person.byTest(id).getAttribute('data-number'));
 
-const countIs = (person, id, want) => until(`${id} is ${want}`, async () => (await count(person, id)) === want);
+const countIs = (person, id, want, within) => until(`${id} is ${want}`, async () => (await count(person, id)) === want, within);
 
 async function join(person, name, room) {
   await person.byTest('chat-name').fill(name);
@@ -169,9 +169,26 @@ test('a page that was closed by the server comes back by itself', async () => {
   await person.leave();
 });
 
+test('idle sockets are held, weighed and let go', async () => {
+  const person = await open('/');
+  const ears = await open('/');
+  await person.byTest('idle-hold').click();
+  await countIs(person, 'idle-count', 5000, 60000);
+  const bytes = await until('bytes per socket', () => count(person, 'idle-bytes'));
+  assert.ok(bytes > 200 && bytes < 60000, `${bytes} bytes a socket`); // the server is built with the race detector
+  await countIs(ears, 'idle-count', 5000);
+  assert.ok(await ears.byTest('idle-hold').isDisabled());
+  assert.ok((await count(ears, 'clients-count')) < 10, 'idle sockets are no clients');
+  await ears.byTest('idle-release').click();
+  await countIs(person, 'idle-count', 0, 30000);
+  await person.byTest('idle-hold').and(person.page.locator(':enabled')).waitFor();
+  await ears.leave();
+  await person.leave();
+});
+
 test('each panel shows the Go source that runs it', async () => {
   const person = await open('/');
-  for (const panel of ['echo', 'chat', 'notify', 'counts']) {
+  for (const panel of ['echo', 'chat', 'notify', 'counts', 'idle']) {
     await person.byTest(`source-${panel}`).click();
     await person.byTest('source-view').getByText('package demo').waitFor();
     await person.page.keyboard.press('Escape');

@@ -30,7 +30,7 @@ func TestTheSourceIsTheOneThatWasCompiled(t *testing.T) {
 	if err := json.Unmarshal(get(t, app, "/source").Body.Bytes(), &names); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"echo.go", "chat.go", "notify.go", "counts.go", "guide.go", "demo.go", "quickstart.go"} {
+	for _, want := range []string{"echo.go", "chat.go", "notify.go", "counts.go", "guide.go", "demo.go", "idle.go", "quickstart.go"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("/source does not list %s: %v", want, names)
 		}

@@ -7,6 +7,7 @@ import { startChat } from './chat.js';
 import { startConsole } from './console.js';
 import { startCounts } from './counts.js';
 import { startEcho } from './echo.js';
+import { startIdle } from './idle.js';
 import { startNotify } from './notify.js';
 import { startSource } from './source.js';
 
@@ -96,6 +97,7 @@ startCounts(connection);
 startEcho(connection, socketURL('/echo'));
 startChat(connection, user);
 startNotify(connection, user);
+startIdle(connection);
 startSource();
 startCopying();
 translatePage();
