@@ -98,7 +98,7 @@ fuzz:
 		( cd "$$(dirname "$$file")" && go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) . </dev/null ); \
 	done
 
-## bench: Finch beside other servers, in about 20 minutes; BENCH=-quick in three
+## bench: Finch beside other servers, 20 minutes; BENCH=-quick: three; BENCH=-docs: into the docs
 .PHONY: bench
 bench:
 	@go run ./bench $(BENCH)

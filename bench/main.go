@@ -2,7 +2,7 @@
 // and prints the tables as Markdown:
 //
 //	go run ./bench -quick            # a first look, in three minutes
-//	go run ./bench -out docs/en/benchmarks.md
+//	go run ./bench -docs             # the pages of the documentation
 //
 // The load comes from `finch bench`, which it builds first. Each server runs on
 // one processor and the load on another; the servers take turns in every round,
@@ -44,8 +44,9 @@ func run() error {
 	flags.IntVar(&o.Rounds, "rounds", 0, "`rounds` of each row (default 15; 2 with -quick)")
 	flags.StringVar(&o.Rows, "rows", "", "only these rows, by `names` with commas between: "+strings.Join(compare.RowNames(), ", "))
 	flags.StringVar(&o.Servers, "servers", "", "only these servers, by `names` with commas between: "+strings.Join(compare.ServerNames(), ", "))
-	flags.StringVar(&o.Out, "out", "", "`file` for the Markdown (default: standard output)")
+	flags.BoolVar(&o.Docs, "docs", false, "write docs/en/benchmarks.md and docs/fa/benchmarks.md instead of printing")
 	flags.StringVar(&o.Samples, "samples", "", "`file` for every single measurement, as JSON")
+	flags.StringVar(&o.From, "from", "", "`file` of an earlier -samples: measure nothing, make the pages from it")
 	flags.StringVar(&o.CPUs, "cpus", "0,1", "`processors` of the server and of the load")
 	if err := flags.Parse(os.Args[1:]); err != nil {
 		return err

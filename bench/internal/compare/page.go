@@ -2,55 +2,33 @@ package compare
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
 )
 
-// write writes the page and the samples.
-func (c *comparison) write() error {
-	if c.o.Samples != "" {
-		b, err := json.MarshalIndent(c.samples, "", " ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(c.o.Samples, append(b, '\n'), 0o644); err != nil {
-			return err
-		}
-	}
-	page := c.page()
-	if c.o.Out == "" {
-		_, err := io.WriteString(os.Stdout, page)
-		return err
-	}
-	return os.WriteFile(c.o.Out, []byte(page), 0o644)
-}
-
-// page is the Markdown.
-func (c *comparison) page() string {
+// page is the report as Markdown in one language.
+func (r *report) page(w *words) string {
 	var b strings.Builder
-	b.WriteString("# Benchmarks\n\n")
-	b.WriteString(c.method())
-	for i := range c.rows {
-		c.table(&b, &c.rows[i])
+	b.WriteString(w.top(r))
+	for _, row := range r.measured() {
+		r.table(&b, w, &row)
 	}
-	if len(c.missing) > 0 {
-		b.WriteString("\n## Not measured\n\n")
-		for _, title := range slices.Sorted(maps.Keys(c.missing)) {
-			fmt.Fprintf(&b, "- %s: %s\n", title, c.missing[title])
+	if len(r.Missing) > 0 {
+		fmt.Fprintf(&b, "\n## %s\n\n", w.missing)
+		for _, name := range slices.Sorted(maps.Keys(r.Missing)) {
+			fmt.Fprintf(&b, "- %s: %s\n", w.titleOf(name, r.Versions[name]), w.reasonOf(r.Missing[name]))
 		}
 	}
+	b.WriteString(w.bottom)
 	return b.String()
 }
 
 // A line is one server in one table.
 type line struct {
-	title    string
+	server   string
 	figure   estimate
 	ratio    estimate
 	compared bool // there is a ratio
@@ -59,49 +37,46 @@ type line struct {
 	faulty   int
 }
 
-func (c *comparison) table(b *strings.Builder, r *row) {
-	lines := c.lines(r)
+func (r *report) table(b *strings.Builder, w *words, row *row) {
+	lines := r.lines(row)
 	if len(lines) == 0 {
 		return
 	}
-	latency := false
-	for _, l := range lines {
-		latency = latency || l.p99 > 0
-	}
-	fmt.Fprintf(b, "\n## %s\n\n%s: %s. %s; less is better.\n\n", r.title, capital(r.what), r.about(), plural(lines[0].rounds, "round"))
-	head, rule := "| server | median | × Finch | interval of × |", "|---|--:|--:|--:|"
+	latency := slices.ContainsFunc(lines, func(l line) bool { return l.p99 > 0 })
+	of := w.rows[row.name]
+	fmt.Fprintf(b, "\n## %s\n\n%s\n\n", of.title, w.caption(of, row.sockets(), lines[0].rounds))
+	columns := w.columns[:4]
 	if latency {
-		head, rule = head+" latency p99 |", rule+"--:|"
+		columns = w.columns[:]
 	}
-	b.WriteString(head + "\n" + rule + "\n")
+	b.WriteString("| " + strings.Join(columns, " | ") + " |\n|---" + strings.Repeat("|--:", len(columns)-1) + "|\n")
 	for _, l := range lines {
-		ratio, interval := "", ""
+		cells := []string{w.titleOf(l.server, r.Versions[l.server]), w.figure(row.format(l.figure.Median)), "", ""}
 		if l.compared {
-			ratio = fmt.Sprintf("%.2f", l.ratio.Median)
-			interval = fmt.Sprintf("%.2f to %.2f", l.ratio.Low, l.ratio.High)
+			cells[2] = fmt.Sprintf("%.2f", l.ratio.Median)
+			cells[3] = w.interval(fmt.Sprintf("%.2f", l.ratio.Low), fmt.Sprintf("%.2f", l.ratio.High))
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s |", l.title, r.format(l.figure.Median), ratio, interval)
-		switch {
-		case l.p99 > 0:
-			fmt.Fprintf(b, " %s ms |", threeDigits(float64(l.p99)/1e6))
-		case latency:
-			b.WriteString(" |")
+		if latency {
+			cells = append(cells, "")
+			if l.p99 > 0 {
+				cells[4] = w.figure(threeDigits(float64(l.p99)/1e6) + " ms")
+			}
 		}
-		b.WriteString("\n")
+		b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 	}
 	for _, l := range lines {
 		if l.faulty > 0 {
-			fmt.Fprintf(b, "\n%s lost, doubled or reordered messages or dropped sockets in %d of %s.\n", l.title, l.faulty, plural(l.rounds, "round"))
+			fmt.Fprintf(b, "\n%s\n", w.faulty(w.titleOf(l.server, r.Versions[l.server]), l.faulty, l.rounds))
 		}
 	}
 }
 
 // lines are the servers of a row, the cheapest first.
-func (c *comparison) lines(r *row) []line {
+func (r *report) lines(row *row) []line {
 	figures, latencies := map[string]map[int]float64{}, map[string][]float64{}
 	faulty := map[string]int{}
-	for _, s := range c.samples {
-		if s.Row != r.name {
+	for _, s := range r.Samples {
+		if s.Row != row.name {
 			continue
 		}
 		if figures[s.Server] == nil {
@@ -114,16 +89,13 @@ func (c *comparison) lines(r *row) []line {
 		}
 	}
 	var lines []line
-	for _, s := range c.subjects {
-		own := figures[s.name]
-		if len(own) == 0 {
-			continue
-		}
+	for _, name := range slices.Sorted(maps.Keys(figures)) {
+		own := figures[name]
 		l := line{
-			title: s.title, rounds: len(own), faulty: faulty[s.name],
-			figure: estimateOf(slices.Sorted(maps.Values(own))), p99: time.Duration(median(latencies[s.name])),
+			server: name, rounds: len(own), faulty: faulty[name],
+			figure: estimateOf(slices.Sorted(maps.Values(own))), p99: time.Duration(median(latencies[name])),
 		}
-		if s.name != reference && len(figures[reference]) > 0 {
+		if name != reference && len(figures[reference]) > 0 {
 			l.ratio, l.compared = estimateOf(ratios(own, figures[reference])), true
 		}
 		lines = append(lines, l)
@@ -131,12 +103,3 @@ func (c *comparison) lines(r *row) []line {
 	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Compare(a.figure.Median, b.figure.Median) })
 	return lines
 }
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

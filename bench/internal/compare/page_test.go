@@ -1,6 +1,7 @@
 package compare_test
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,19 +17,24 @@ func TestThePageShowsWhoIsCheaperAndWhoIsNot(t *testing.T) {
 			samples = append(samples, compare.Sample{Row: "fanout-16", Server: server, Round: round, Figure: figure * float64(round+1), P99: 3 * time.Millisecond, Faulty: server == "gws" && round == 1})
 		}
 	}
-	page := compare.PageOf("fanout-16", samples, map[string]string{"Bun": "npm has no Bun"})
+	page, persian := compare.Pages("fanout-16", samples, map[string]string{"bun": "it was not there"})
 	for _, want := range []string{
 		"## Fan-out, 16 in flight", "3 rounds; less is better",
 		"| **Finch** | 4.00 µs |  |  | 3.00 ms |",
 		"| 16.0 µs | 4.00 | 4.00 to 4.00 | 3.00 ms |",
-		"| raw write loop (the limit) | 2.00 µs | 0.50 |",
-		"dropped sockets in 1 of 3 rounds", "- Bun: npm has no Bun",
+		"| raw loop | 2.00 µs | 0.50 |",
+		"dropped sockets in 1 of 3 rounds", "- Bun (uWebSockets): it was not there", "1,000 members", "| gws v1 | 16.0 µs",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q:\n%s", want, page)
 		}
 	}
-	if strings.Index(page, "| raw write") > strings.Index(page, "| **Finch**") {
+	for _, want := range []string{"<div dir=\"rtl\">\n\n#", "۱٬۰۰۰ عضو", "۳ دور؛", "| &lrm;gws v1 | &lrm;16.0 µs | 4.00 | &lrm;4.00–4.00 | &lrm;3.00 ms |", "در ۱ دور از ۳ دور", "\n\n</div>\n"} {
+		if !strings.Contains(persian, want) {
+			t.Errorf("the Persian page does not say %q:\n%s", want, persian)
+		}
+	}
+	if strings.Index(page, "| raw loop") > strings.Index(page, "| **Finch**") {
 		t.Error("the cheapest does not come first")
 	}
 }
@@ -46,5 +52,19 @@ func TestRowsAndServersAreChosenByName(t *testing.T) {
 		if _, err := compare.Choose(o); err == nil || !strings.Contains(err.Error(), "they are") {
 			t.Errorf("%+v: %v", o, err)
 		}
+	}
+}
+
+func TestEachLanguageNamesEveryRowAndServer(t *testing.T) {
+	if untold := compare.Untold(); len(untold) > 0 {
+		t.Errorf("no words for %v", untold)
+	}
+}
+
+func TestPagesCanBeMadeAgainFromSamples(t *testing.T) {
+	samples := []compare.Sample{{Row: "idle", Server: "finch", Figure: 1.5}, {Row: "echo-1", Server: "bun", Round: 3, Figure: 7, P99: time.Second, Generator: 0.5, Faulty: true}}
+	got, err := compare.SaveAndLoad(filepath.Join(t.TempDir(), "samples.json"), samples)
+	if err != nil || !slices.Equal(got, samples) {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }

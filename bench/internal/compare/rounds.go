@@ -20,19 +20,10 @@ type Options struct {
 	Rounds  int    // 0: 15, or 2 if Quick
 	Rows    string // names with commas; empty: all that are not extra
 	Servers string // names with commas; empty: all
-	Out     string // file for the Markdown; empty: standard output
+	Docs    bool   // write the pages of docs in both languages, instead of one to standard output
 	Samples string // file for the single measurements; empty: none
+	From    string // file of an earlier run: measure nothing, make the pages from it
 	CPUs    string // "server,load"
-}
-
-// A Sample is one measurement.
-type Sample struct {
-	Row, Server string
-	Round       int
-	Figure      float64
-	P99         time.Duration
-	Generator   float64 // its share of a processor
-	Faulty      bool
 }
 
 // A comparison is a run under way.
@@ -44,8 +35,7 @@ type comparison struct {
 	rows        []row
 	serverCPU   string
 	loadCPU     string
-	samples     []Sample
-	missing     map[string]string // by title: why a server is not in the tables
+	report      *report
 	began       time.Time
 	done, total int
 }
@@ -62,8 +52,14 @@ func Run(ctx context.Context, o Options) error {
 			o.Rounds = 2
 		}
 	}
-	c := &comparison{ctx: ctx, o: o, missing: map[string]string{}, began: time.Now()}
+	c := &comparison{ctx: ctx, o: o, began: time.Now()}
 	var err error
+	if o.From != "" {
+		if c.report, err = loadReport(o.From); err != nil {
+			return err
+		}
+		return c.write()
+	}
 	if c.serverCPU, c.loadCPU, err = processors(o.CPUs); err != nil {
 		return err
 	}
@@ -100,16 +96,19 @@ func (c *comparison) choose() error {
 			c.rows = append(c.rows, r)
 		}
 	}
+	missing := map[string]string{}
 	for _, s := range subjects(c.tools) {
 		switch {
 		case !wanted(c.o.Servers, s.name, true):
 		case s.reason != "":
-			c.missing[s.title] = s.reason
+			missing[s.name] = s.reason
 			c.say("without %s: %s", s.name, s.reason)
 		default:
 			c.subjects = append(c.subjects, s)
 		}
 	}
+	c.report = newReport(c)
+	c.report.Missing = missing
 	if err := unknown("-rows", c.o.Rows, RowNames()); err != nil {
 		return err
 	}
@@ -177,7 +176,7 @@ func (c *comparison) measureRow(r *row) error {
 	for round := range c.roundsOf(r) {
 		for _, i := range draw.Perm(len(c.subjects)) {
 			s := &c.subjects[i]
-			if !s.takes(r) || c.missing[s.title] != "" {
+			if !s.takes(r) || c.report.Missing[s.name] != "" {
 				continue
 			}
 			at := running[s.name]
@@ -191,7 +190,7 @@ func (c *comparison) measureRow(r *row) error {
 					if c.ctx.Err() != nil {
 						return c.ctx.Err()
 					}
-					c.missing[s.title] = err.Error()
+					c.report.Missing[s.name] = err.Error()
 					c.say("without %s: %v", s.name, err)
 					continue
 				}
@@ -243,7 +242,7 @@ func (c *comparison) measure(r *row, s *subject, at *server, round int) error {
 		return fmt.Errorf("%s, %s: the load failed: %w %s%s", r.name, s.name, err, &stderr, at.stderr)
 	}
 	figure := r.figure(&res)
-	c.samples = append(c.samples, Sample{
+	c.report.Samples = append(c.report.Samples, Sample{
 		Row: r.name, Server: s.name, Round: round, Figure: figure,
 		P99: time.Duration(res.Latency.P99), Generator: res.Generator.Share, Faulty: res.faulty(),
 	})

@@ -3,15 +3,12 @@ package compare
 import (
 	"slices"
 	"strconv"
-	"strings"
 )
 
-// A row is one kind of work, measured in one figure: less is better.
+// A row is one kind of work, measured in one figure: less is better. What it is
+// called stands in words.
 type row struct {
-	name  string
-	title string
-	what  string // the figure, with its unit
-	note  string // how it is measured, for the page; {sockets} is their number
+	name string
 	// flags of `finch bench` after the address; quick are those of a first look.
 	flags, quick []string
 	all          bool // at the endpoint that hands on to everyone
@@ -69,16 +66,16 @@ func threeDigits(v float64) string {
 	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
-// about is the note with the number of sockets that the flags ask for.
-func (r *row) about() string {
-	sockets := ""
+// sockets is how many the flags ask for, as it is written.
+func (r *row) sockets() string {
+	n := ""
 	if i := slices.Index(r.flags, "--sockets"); i >= 0 && i+1 < len(r.flags) {
-		sockets = r.flags[i+1]
+		n = r.flags[i+1]
 	}
-	if n := len(sockets); n > 3 {
-		sockets = sockets[:n-3] + "," + sockets[n-3:]
+	if len(n) > 3 {
+		n = n[:len(n)-3] + "," + n[len(n)-3:]
 	}
-	return strings.ReplaceAll(r.note, "{sockets}", sockets)
+	return n
 }
 
 var (
@@ -90,64 +87,55 @@ func with(flags []string, more ...string) []string { return append(more, flags..
 
 var rows = []row{
 	{
-		name: "idle", title: "Idle socket", what: "memory of the server for each socket",
-		note:  "{sockets} sockets with a browser's headers that never spoke; resident memory of the process after it was told to free what it can, less what it was before the first socket",
+		name:  "idle",
 		flags: []string{"idle", "--sockets", "10000", "--browser", "--duration", "500ms"},
 		quick: []string{"idle", "--sockets", "5000", "--browser", "--duration", "100ms"},
 		all:   true, figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
 	},
 	{
-		name: "spoken", title: "Idle socket that has spoken", what: "memory of the server for each socket",
-		note:   "as above, at the address that sends back, after each socket had sent 1 KB and a ping",
+		name:   "spoken",
 		flags:  []string{"idle", "--touch", "--sockets", "10000", "--browser", "--duration", "500ms"},
 		quick:  []string{"idle", "--touch", "--sockets", "5000", "--browser", "--duration", "100ms"},
 		figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
 	},
 	{
-		name: "idle-tls", title: "Idle socket under TLS", what: "memory of the server for each socket",
-		note:  "{sockets} sockets under TLS 1.3 with a browser's headers that never spoke",
+		name:  "idle-tls",
 		flags: []string{"idle", "--sockets", "5000", "--browser", "--duration", "500ms"},
 		quick: []string{"idle", "--sockets", "2000", "--browser", "--duration", "100ms"},
 		all:   true, secure: true, figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
 	},
 	{
-		name: "echo-1", title: "Echo, 1 in flight", what: "CPU of the server for each message",
-		note:   "{sockets} sockets, 128 bytes, each socket sends when its last message is back",
+		name:   "echo-1",
 		flags:  with(traffic, "echo", "--sockets", "500", "--in-flight", "1"),
 		quick:  with(quickTraffic, "echo", "--sockets", "500", "--in-flight", "1"),
 		figure: cpu, format: micros,
 	},
 	{
-		name: "echo-16", title: "Echo, 16 in flight", what: "CPU of the server for each message",
-		note:   "{sockets} sockets, 128 bytes, each socket has 16 messages under way",
+		name:   "echo-16",
 		flags:  with(traffic, "echo", "--sockets", "500", "--in-flight", "16"),
 		quick:  with(quickTraffic, "echo", "--sockets", "500", "--in-flight", "16"),
 		figure: cpu, format: micros,
 	},
 	{
-		name: "fanout-1", title: "Fan-out, 1 in flight", what: "CPU of the server for each delivery",
-		note:  "{sockets} members, 128 bytes, the next message is sent when all have had the last",
+		name:  "fanout-1",
 		flags: with(traffic, "fanout", "--sockets", "1000", "--in-flight", "1"),
 		quick: with(quickTraffic, "fanout", "--sockets", "1000", "--in-flight", "1"),
 		all:   true, figure: cpu, format: micros,
 	},
 	{
-		name: "fanout-16", title: "Fan-out, 16 in flight", what: "CPU of the server for each delivery",
-		note:  "{sockets} members, 128 bytes, 16 of them send, each when all have had its last message",
+		name:  "fanout-16",
 		flags: with(traffic, "fanout", "--sockets", "1000", "--in-flight", "16"),
 		quick: with(quickTraffic, "fanout", "--sockets", "1000", "--in-flight", "16"),
 		all:   true, figure: cpu, format: micros,
 	},
 	{
-		name: "handshake", title: "Handshake", what: "CPU of the server for each handshake",
-		note:   "{sockets} sockets with a browser's headers, 64 handshakes under way at a time",
+		name:   "handshake",
 		flags:  []string{"connect", "--sockets", "2000", "--in-flight", "64", "--browser"},
 		quick:  []string{"connect", "--sockets", "1000", "--in-flight", "64", "--browser"},
 		figure: cpu, format: micros,
 	},
 	{
-		name: "fanout-15000", title: "Fan-out to 15,000", what: "CPU of the server for each delivery",
-		note:  "{sockets} members, 128 bytes, 16 of them send",
+		name:  "fanout-15000",
 		flags: with([]string{"--warmup", "1s", "--duration", "3s"}, "fanout", "--sockets", "15000", "--in-flight", "16"),
 		quick: with([]string{"--warmup", "500ms", "--duration", "1s"}, "fanout", "--sockets", "15000", "--in-flight", "16"),
 		all:   true, figure: cpu, format: micros, extra: true,

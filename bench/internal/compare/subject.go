@@ -19,8 +19,8 @@ const reference = "finch"
 
 // A subject is a server that is measured.
 type subject struct {
-	name  string // for flags
-	title string // for people, with its version
+	name    string // for flags; what people read stands in words
+	version string
 	// command starts it; --addr=HOST:PORT follows.
 	command []string
 	secure  []string // what command needs before the address to speak TLS; empty: it does not here
@@ -62,19 +62,19 @@ func subjects(t *tools) []subject {
 	ours := endpoint{"/ws", "finch"}
 	underTLS := []string{"--tls"}
 	all := []subject{
-		{name: reference, title: "**Finch**", command: serve(), secure: underTLS, echo: raw("/echo"), all: ours},
-		{name: "finch-envelope", title: "**Finch**, envelopes", command: serve(), echo: ours, all: ours, rows: []string{"echo-1", "echo-16", "spoken"}},
-		{name: "finch-portable", title: "**Finch**, portable engine", command: serve("--engine", "portable"), secure: underTLS, echo: raw("/echo"), all: ours},
-		{name: "raw", title: "raw write loop (the limit)", rows: []string{"echo-1", "echo-16", "fanout-1", "fanout-16", "fanout-15000"}},
-		{name: "bun", title: "Bun " + packageVersion(t, "bun") + " (uWebSockets)", command: []string{t.bun, "run", script("bun.js")}},
-		{name: "gws", title: "gws"},
-		{name: "gorilla", title: "gorilla/websocket, hub"},
-		{name: "melody", title: "melody"},
-		{name: "coder", title: "coder/websocket, hub"},
-		{name: "centrifuge", title: "Centrifuge", echo: endpoint{"/echo", "centrifuge"}, all: endpoint{"/all", "centrifuge"}},
-		{name: "ws", title: "ws " + packageVersion(t, "ws") + " (Node)", command: []string{t.node, "--expose-gc", script("ws.mjs")}},
+		{name: reference, command: serve(), secure: underTLS, echo: raw("/echo"), all: ours},
+		{name: "finch-envelope", command: serve(), echo: ours, all: ours, rows: []string{"echo-1", "echo-16", "spoken"}},
+		{name: "finch-portable", command: serve("--engine", "portable"), secure: underTLS, echo: raw("/echo"), all: ours},
+		{name: "raw", rows: []string{"echo-1", "echo-16", "fanout-1", "fanout-16", "fanout-15000"}},
+		{name: "bun", version: packageVersion(t, "bun"), command: []string{t.bun, "run", script("bun.js")}},
+		{name: "gws"},
+		{name: "gorilla"},
+		{name: "melody"},
+		{name: "coder"},
+		{name: "centrifuge", echo: endpoint{"/echo", "centrifuge"}, all: endpoint{"/all", "centrifuge"}},
+		{name: "ws", version: packageVersion(t, "ws"), command: []string{t.node, "--expose-gc", script("ws.mjs")}},
 		{
-			name: "socket.io", title: "Socket.IO " + packageVersion(t, "socket.io") + " (Node)",
+			name: "socket.io", version: packageVersion(t, "socket.io"),
 			command: []string{t.node, "--expose-gc", script("socketio.mjs")},
 			echo:    endpoint{"/socket.io/?EIO=4&transport=websocket", "socket.io"}, all: endpoint{"/socket.io/?EIO=4&transport=websocket", "socket.io"},
 		},
@@ -83,9 +83,7 @@ func subjects(t *tools) []subject {
 		s := &all[i]
 		if s.command == nil {
 			s.command, s.secure = []string{t.self, "peer", s.name}, underTLS
-			if v := peer.Version(s.name); v != "" {
-				s.title = strings.Replace(s.title, s.peerTitle(), s.peerTitle()+" "+v, 1)
-			}
+			s.version = peer.Version(s.name)
 		}
 		if s.echo.path == "" {
 			s.echo, s.all = raw("/echo"), raw("/all")
@@ -94,16 +92,10 @@ func subjects(t *tools) []subject {
 		case s.command[0] == "":
 			s.reason = t.note
 		case s.name == "finch-portable" && !t.epoll:
-			s.reason = "it is the only engine of this build"
+			s.reason = reasonOneOnly
 		}
 	}
 	return all
-}
-
-// peerTitle is the part of the title before a comma: what has a version.
-func (s *subject) peerTitle() string {
-	name, _, _ := strings.Cut(s.title, ",")
-	return name
 }
 
 // takes reports whether the row is for this server.
@@ -117,11 +109,10 @@ func (s *subject) takes(r *row) bool {
 // ready builds and installs what is needed, and says what is missing.
 func ready(ctx context.Context, dir string, say func(string, ...any)) (*tools, error) {
 	t := &tools{}
-	out, err := exec.CommandContext(ctx, "go", "env", "GOWORK").Output()
-	if err != nil || strings.TrimSpace(string(out)) == "" || strings.TrimSpace(string(out)) == "off" {
-		return nil, errors.New("run this inside the repository, where go.work is: go run ./bench")
+	var err error
+	if t.root, err = repository(ctx); err != nil {
+		return nil, err
 	}
-	t.root = filepath.Dir(strings.TrimSpace(string(out)))
 	if t.self, err = os.Executable(); err != nil {
 		return nil, err
 	}
@@ -139,6 +130,16 @@ func ready(ctx context.Context, dir string, say func(string, ...any)) (*tools, e
 	return t, nil
 }
 
+// repository is the folder of go.work.
+func repository(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOWORK").Output()
+	work := strings.TrimSpace(string(out))
+	if err != nil || work == "" || work == "off" {
+		return "", errors.New("run this inside the repository, where go.work is: go run ./bench")
+	}
+	return filepath.Dir(work), nil
+}
+
 // hasEpoll asks the server for the engine; one that has it goes on serving.
 func hasEpoll(ctx context.Context, finch string) (bool, error) {
 	s, err := start(ctx, []string{finch, "bench", "serve", "--engine", "epoll"}, "")
@@ -153,7 +154,7 @@ func (t *tools) findNode(ctx context.Context, say func(string, ...any)) {
 	dir := filepath.Join(t.root, "bench", "node")
 	node, err := exec.LookPath("node")
 	if err != nil {
-		t.note = "Node is not installed"
+		t.note = reasonNoNode
 		return
 	}
 	if _, err := os.Stat(filepath.Join(dir, "node_modules")); err != nil {
@@ -177,7 +178,7 @@ func (t *tools) findNode(ctx context.Context, say func(string, ...any)) {
 			return
 		}
 	}
-	t.note = "npm has no Bun for this platform"
+	t.note = reasonNoBun
 }
 
 // packageVersion is the version of an installed npm package.

@@ -17,7 +17,7 @@ func (r *Result) WriteTable(w io.Writer) error {
 	row("finch bench", "%s  %s  (%s)", r.Scenario, r.URL, r.Protocol)
 	row("sockets", "%s open in %s", number(uint64(r.Opened)), short(r.OpenTime))
 	row("handshake", "%s", r.Handshake)
-	if r.Sent > 0 {
+	if r.Sent > 0 && r.Scenario != Idle {
 		rate := 0.0
 		if r.Elapsed > 0 {
 			rate = float64(r.Delivered) / r.Elapsed.Seconds()
