@@ -1,0 +1,5 @@
+//go:build !race
+
+package finch_test
+
+const crowdSize = 10_000
