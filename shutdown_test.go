@@ -277,10 +277,10 @@ func TestASocketThatComesDuringShutdownIsClosed(t *testing.T) {
 		app := raw(finch.AppOptions{}, func(ws *finch.RawSocket) { ws.OnClose(func(finch.CloseReason) { disconnects.Add(1) }) })
 		for h, shutdown := range map[http.Handler]func(context.Context) error{m: m.Shutdown, app: app.Shutdown} {
 			mine, theirs := net.Pipe()
+			shut := make(chan error, 1)
 			w := &lateWriter{pipeWriter{httptest.NewRecorder(), theirs}, func() {
-				if err := shutdown(t.Context()); err != nil {
-					t.Errorf("Shutdown returned %v", err)
-				}
+				go func() { shut <- shutdown(t.Context()) }()
+				time.Sleep(time.Second) // until it waits
 			}}
 			go h.ServeHTTP(w, finchtest.NewRequest("ws://app.test/ws"))
 			v := &visitor{t: t, nc: mine, br: bufio.NewReader(mine)}
@@ -288,8 +288,15 @@ func TestASocketThatComesDuringShutdownIsClosed(t *testing.T) {
 				t.Fatal(err)
 			}
 			v.expectClose(1001)
+			select {
+			case err := <-shut:
+				t.Errorf("Shutdown returned %v while a socket was there", err)
+			default:
+			}
 			v.close(1001)
-			synctest.Wait()
+			if err := <-shut; err != nil {
+				t.Errorf("Shutdown returned %v", err)
+			}
 			mine.Close()
 		}
 		if connects.Load() != 1 || disconnects.Load() != 2 {
