@@ -278,12 +278,30 @@ func (c *Client) story() string {
 
 // settle waits until nothing moves any more.
 func settle() {
-	defer func() {
-		if recover() != nil { // not inside synctest
-			time.Sleep(quiet)
-		}
-	}()
+	if !quiesced() {
+		time.Sleep(quiet)
+	}
+}
+
+// quiesced waits until every goroutine of a synctest bubble waits; false
+// outside of one.
+func quiesced() (ok bool) {
+	defer func() { ok = recover() == nil }()
 	synctest.Wait()
+	return true
+}
+
+// farewell is longer than a server waits for a handler whose client is gone.
+const farewell = 15 * time.Second
+
+// leave ends the connection with the test. A bubble cannot end before the
+// server's goroutines have: a handler that waits for its context is given the
+// time, which costs none.
+func (c *Client) leave() {
+	c.Drop()
+	if quiesced() {
+		time.Sleep(farewell)
+	}
 }
 
 // read is the client's reader: it ends with the connection.

@@ -49,7 +49,7 @@ func ConnectRequest(t testing.TB, h http.Handler, r *http.Request) *Client {
 		t.Fatalf("finchtest: the handshake was answered %d %s", w.status, bytes.TrimSpace(w.body.Bytes()))
 	}
 	c := newClient(t, mine)
-	t.Cleanup(c.Drop)
+	t.Cleanup(c.leave)
 	return c
 }
 
