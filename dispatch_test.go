@@ -44,6 +44,13 @@ func TestARequestIsAnsweredExactlyOnce(t *testing.T) {
 		{"a reply and a panic", func(m *finch.Message) error { m.Reply(1); panic("secret") }, 200, "1"},
 		{"a reply that cannot be encoded", func(m *finch.Message) error { return m.Reply(make(chan int)) }, 500, "bad_data"},
 		{"a reply that cannot be encoded, then one that can", func(m *finch.Message) error { m.Reply(make(chan int)); return m.Reply(2) }, 200, "2"},
+		{"a reply that comes too late", func(m *finch.Message) error {
+			go func() {
+				time.Sleep(time.Second)
+				m.Reply("late")
+			}()
+			return nil
+		}, 200, "null"},
 		{"a status that is no error", func(m *finch.Message) error { return finch.Errorf(200, "odd", "?") }, 500, "odd"},
 	}
 	for _, row := range rows {
@@ -66,6 +73,7 @@ func TestARequestIsAnsweredExactlyOnce(t *testing.T) {
 				if strings.Contains(r.Text, "secret") {
 					t.Errorf("the client was told what is ours: %s", r)
 				}
+				time.Sleep(time.Minute)
 				c.ExpectNothing()
 			})
 		})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -178,4 +179,43 @@ func TestBytesBehindTheHandshakeAreHandled(t *testing.T) {
 			t.Errorf("got %s, want %d", e.Data, i)
 		}
 	}
+}
+
+// Whatever the headers say, a handshake gets an answer that means something.
+func FuzzUpgrade(f *testing.F) {
+	f.Add("http://app.test", "198.51.100.1, 10.0.0.1", "finch.v1.json, finch.token.czNjcmV0", "AAAAAAAAAAAAAAAAAAAAAA==", "app.test")
+	f.Add("null", "unknown", "finch.", "", "[::1")
+	f.Add("http://[::1]:x", ",,,", ",", "=", "")
+	f.Add("*", "::ffff:1.2.3.4", "finch.token.\xff", "AAAAAAAAAAAAAAAAAAAAA!==", "a:b:c")
+	logger, _ := newLogbook()
+	m := finch.NewSocketManager(&finch.SocketManagerOptions{
+		AllowedOrigins: []string{"https://app.example.com", "*.example.org"},
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")},
+		Limits:         finch.Limits{SocketsPerAddress: 1},
+		Logger:         logger,
+	})
+	f.Fuzz(func(t *testing.T, origin, forwarded, protocols, key, host string) {
+		r := finchtest.NewRequest("ws://app.test/ws")
+		r.Host = host
+		r.Header.Set("Origin", origin)
+		r.Header.Set("X-Forwarded-For", forwarded)
+		r.Header.Set("Sec-WebSocket-Protocol", protocols)
+		r.Header.Set("Sec-WebSocket-Key", key)
+		w := httptest.NewRecorder()
+		err := m.Upgrade(w, r)
+		switch w.Code { // a recorder cannot be hijacked: 500 is as far as it goes
+		case 400, 403, 500:
+		default:
+			t.Errorf("answered %d %s", w.Code, w.Body)
+		}
+		if finch.StatusOf(err) != w.Code {
+			t.Errorf("answered %d and returned %v", w.Code, err)
+		}
+		if m.CountClients() != 0 {
+			t.Error("it counts")
+		}
+		if token := finch.Token(r); len(token) > 8 && strings.Contains(w.Body.String(), token) {
+			t.Errorf("the answer has the token: %s", w.Body)
+		}
+	})
 }
