@@ -134,9 +134,7 @@ func (s *Socket) sendFrame(b []byte) error {
 
 // flush hands everything that was sent so far to the connection.
 func (s *Socket) flush() {
-	for _, b := range s.manager.hub.Finish(s.member) {
-		s.conn.Send(b)
-	}
+	s.conn.Finish(s.manager.hub.Finish(s.member))
 }
 
 // close closes behind everything that was sent so far.

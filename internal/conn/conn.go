@@ -165,6 +165,21 @@ func (c *Conn) Push(pieces [][]byte) bool {
 	return true
 }
 
+// Finish is Push for what the owner's queue still holds when the connection is
+// about to close: it is taken behind whatever is queued already, and not
+// refused for its size, which that queue has bounded.
+func (c *Conn) Finish(pieces [][]byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase > phaseOpen || c.dead || c.slow {
+		return
+	}
+	for _, b := range pieces {
+		c.put(b)
+	}
+	c.kick()
+}
+
 // Close starts the closing handshake: what was sent before leaves first, the
 // close frame follows, and messages that wait for their handler are dropped.
 // Code 0 or 1005 sends an empty close frame. ErrClosed is returned if the
