@@ -16,14 +16,23 @@ import (
 // The answer ends the connection.
 func deafClient(t *testing.T, h http.Handler, as finch.Identity) (end func()) {
 	t.Helper()
+	v := waitingClient(t, h, as)
+	return func() { v.nc.Close() }
+}
+
+// waitingClient connects a client that reads when the test does.
+func waitingClient(t *testing.T, h http.Handler, as finch.Identity) *visitor {
+	t.Helper()
 	r := finchtest.NewRequest("ws://app.test/ws")
 	mine, theirs := net.Pipe()
 	h.ServeHTTP(&pipeWriter{httptest.NewRecorder(), theirs}, r.WithContext(finch.IdentityContext(r.Context(), as)))
-	if answer, err := http.ReadResponse(bufio.NewReaderSize(mine, 16), nil); err != nil || answer.StatusCode != 101 {
-		t.Fatalf("the handshake was answered %v, %v", answer, err)
+	v := &visitor{t: t, nc: mine, br: bufio.NewReaderSize(mine, 16)}
+	var err error
+	if v.answer, err = http.ReadResponse(v.br, nil); err != nil || v.answer.StatusCode != 101 {
+		t.Fatalf("the handshake was answered %v, %v", v.answer, err)
 	}
 	t.Cleanup(func() { mine.Close() })
-	return func() { mine.Close() }
+	return v
 }
 
 // closeFrame is a client's close frame.

@@ -2,6 +2,7 @@ package finch_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -229,6 +230,45 @@ func TestCloseOfTheServerRunsOnDisconnectOnce(t *testing.T) {
 		}
 		if err := s.Leave(t.Context(), "room"); err != nil {
 			t.Errorf("Leave after the end: %v", err)
+		}
+	})
+}
+
+// What was sent before Close leaves before the close frame, wherever it waits.
+func TestWhatWaitsForAReaderLeavesBeforeTheCloseFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := finch.NewSocketManager(nil)
+		v := waitingClient(t, m, finch.Identity{User: "sara"})
+		var s *finch.Socket
+		for s = range m.Sockets() {
+		}
+		s.Join(t.Context(), "room")
+		text := strings.Repeat("x", 90_000)
+		want := 0
+		for range 10 { // within the bounds of the socket and of each address
+			for _, send := range []func() error{
+				func() error { return s.Send("n", []any{want, text}) },
+				func() error { return m.SendToAll("n", []any{want, text}) },
+				func() error { return m.Room("room").Send("n", []any{want, text}) },
+			} {
+				if err := send(); err != nil {
+					t.Fatal(err)
+				}
+				want++
+			}
+		}
+		synctest.Wait()
+		if err := s.Close(4000, "enough"); err != nil {
+			t.Fatal(err)
+		}
+		for n := range want {
+			var got []any
+			if err := json.Unmarshal(v.expect("n").Data, &got); err != nil || got[0] != float64(n) {
+				t.Fatalf("got %v, %v; want %d", got[0], err, n)
+			}
+		}
+		if reason := v.expectClose(4000); reason != "enough" {
+			t.Errorf("the reason is %q", reason)
 		}
 	})
 }

@@ -242,3 +242,43 @@ func TestAbortDoesNotWaitForAGoodbye(t *testing.T) {
 		}
 	})
 }
+
+func TestAFullQueueSparesTheAnswerToTheHandshake(t *testing.T) {
+	everywhere(t, func(t *testing.T, s setup) {
+		cfg := quiet()
+		cfg.QueueBytes = 1 << 10
+		r := s.prepare(t, cfg, newOwner(t), frame.AppendFrame(nil, frame.Text, []byte("the answer")))
+		var err error
+		for err == nil {
+			err = r.send(filler(100))
+		}
+		if !errors.Is(err, conn.ErrSlow) {
+			t.Errorf("Send answered %v", err)
+		}
+		r.conn.Start(nil)
+		r.peer.expectText("the answer")
+		r.peer.expectClose(1013)
+	})
+}
+
+func TestFinishTakesWhatPushAndSendWouldRefuse(t *testing.T) {
+	everywhere(t, func(t *testing.T, s setup) {
+		cfg := quiet()
+		cfg.QueueBytes = 1 << 10
+		r := s.prepare(t, cfg, newOwner(t), nil)
+		r.send(filler(500)) // before Start: queued behind nothing
+		var pieces [][]byte
+		for range 10 {
+			pieces = append(pieces, frame.AppendFrame(nil, frame.Text, []byte(filler(501))))
+		}
+		r.conn.Finish(pieces)
+		r.conn.Start(nil)
+		r.conn.Close(4000, "enough")
+		r.conn.Finish(pieces) // too late: nothing follows a close frame
+		r.peer.expectText(filler(500))
+		for range 10 {
+			r.peer.expectText(filler(501))
+		}
+		r.peer.expectClose(4000)
+	})
+}
