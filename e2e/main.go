@@ -112,7 +112,7 @@ func (s suite) run(ctx context.Context, dir, url string) (outcome string, ok boo
 
 // nodeTest ends by itself even when a failed test has left a socket open.
 func nodeTest(file string) []string {
-	return []string{"node", "--test", "--test-reporter=spec", "--test-force-exit", "--test-timeout=90000", file}
+	return []string{"node", "--test", "--test-reporter=spec", "--test-force-exit", "--test-timeout=300000", file}
 }
 
 func names() string {
