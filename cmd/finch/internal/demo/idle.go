@@ -52,6 +52,7 @@ type idle struct {
 
 	mu      sync.Mutex // guards everything below
 	state   string
+	before  int64 // bytes of memory before the first crowd came: some of it stays, and is theirs too
 	bytes   int
 	problem string
 	release context.CancelFunc // while opening or held
@@ -111,6 +112,11 @@ func (i *idle) hold() error {
 // run sees the sockets come and go, and tells everyone each second.
 func (i *idle) run(ctx context.Context) {
 	before := i.resident()
+	i.mu.Lock()
+	if i.before == 0 || before < i.before {
+		i.before = before
+	}
+	i.mu.Unlock()
 	gone := make(chan error, 1)
 	go func() { gone <- i.holder.Hold(ctx, i.holder.Sockets) }()
 	tick := time.NewTicker(idleEvery)
@@ -120,7 +126,7 @@ func (i *idle) run(ctx context.Context) {
 		i.tell()
 		select {
 		case <-tick.C:
-			i.look(before)
+			i.look()
 		case err := <-gone:
 			gone, end = nil, time.After(idleGrace)
 			i.left(err)
@@ -139,15 +145,16 @@ func (i *idle) run(ctx context.Context) {
 }
 
 // look weighs the sockets: what the process has grown by, for each.
-func (i *idle) look(before int64) {
+func (i *idle) look() {
 	held := i.crowd.CountClients()
-	grown := i.resident() - before
+	resident := i.resident()
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	grown := resident - i.before
 	if i.state == "opening" && held >= i.holder.Sockets {
 		i.state = "held"
 	}
-	if i.state == "held" && held > 0 && before > 0 && grown > 0 {
+	if i.state == "held" && held > 0 && grown > 0 {
 		i.bytes = int(grown) / held
 	}
 }
