@@ -146,8 +146,10 @@ func newBenchServe() *cobra.Command {
   /echo    raw: sends back what it gets, text and binary, up to 16 MiB
   /ws      a SocketManager: path echo answers the sender, path all sends to everyone
   /settle  gives memory back to the system, then answers
+  /stats   what the process holds, as JSON
 
-Nothing here slows a client down that floods: do not leave it open to the world.`,
+Nothing here slows a client down that floods, but for --limits: do not leave it
+open to the world.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -158,6 +160,7 @@ Nothing here slows a client down that floods: do not leave it open to the world.
 	}
 	cmd.Flags().StringVar(&addr, "addr", addr, "`host:port` to listen on; port 0 picks a free one")
 	cmd.Flags().StringVar(&options.Engine, "engine", "", "what holds the connections: epoll or portable (default: the best there is)")
+	cmd.Flags().BoolVar(&options.Limits, "limits", false, "keep the limits that a program has which sets none")
 	cmd.Flags().BoolVar(&options.TLS, "tls", false, "speak https and wss, with a certificate made for the occasion")
 	return cmd
 }

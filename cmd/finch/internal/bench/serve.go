@@ -35,6 +35,8 @@ type ServerOptions struct {
 	Engine string
 	// TLS makes the server speak https with a certificate of its own making.
 	TLS bool
+	// Limits keeps the limits that a program has which sets none.
+	Limits bool
 	// Logger gets what goes wrong. Nil: slog.Default().
 	Logger *slog.Logger
 }
@@ -45,8 +47,10 @@ type ServerOptions struct {
 //	/ws      a SocketManager: path echo answers the sender on path echo, path all
 //	         sends its data to everyone on path all
 //	/settle  gives memory back to the system, then answers
+//	/stats   what the process holds, as JSON: see Held
 //
-// Nothing slows a client down that floods. Who offers compression gets it.
+// Nothing slows a client down that floods, unless Limits says so. Who offers
+// compression gets it.
 func NewServer(o ServerOptions) (*finch.App, error) {
 	engine, err := engineOf(o.Engine, o.TLS)
 	if err != nil {
@@ -70,6 +74,9 @@ func NewServer(o ServerOptions) (*finch.App, error) {
 		MessagesPerSecond: -1,
 		BytesPerSecond:    -1,
 		Handshakes:        maxSenders,
+	}
+	if o.Limits {
+		limits = finch.Limits{}
 	}
 	compression := new(finch.Compression)
 	app := finch.NewApp(&finch.AppOptions{
@@ -100,8 +107,30 @@ func NewServer(o ServerOptions) (*finch.App, error) {
 			debug.FreeOSMemory()
 			return rq.RenderString("settled\n")
 		}},
+		finch.Route{Path: "/stats", Index: func(rq *finch.Request) error {
+			return rq.RenderJSON(heldBy(app, manager))
+		}},
 	)
 	return app, nil
+}
+
+// Held is what a server holds, for whoever looks for leaks.
+type Held struct {
+	Goroutines int            `json:"goroutines"`
+	HeapBytes  uint64         `json:"heap_bytes"` // in use, garbage of the last cycle included
+	Manager    finch.Stats    `json:"manager"`
+	App        finch.AppStats `json:"app"`
+}
+
+func heldBy(app *finch.App, manager *finch.SocketManager) Held {
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	return Held{
+		Goroutines: runtime.NumGoroutine(),
+		HeapBytes:  memory.HeapAlloc,
+		Manager:    manager.Stats(),
+		App:        app.Stats(),
+	}
 }
 
 // engineOf reads the name of an engine; an error if it cannot be had here.
