@@ -19,7 +19,7 @@ help:
 
 ## test: everything that must hold before a change is merged
 .PHONY: test
-test: need fmt-check mod vet lint unit cross e2e
+test: need fmt-check mod vet lint unit cross e2e soak-briefly
 	@echo; echo 'All is well.'
 
 ## need: install what the tests need, or say what is missing and the command that installs it
@@ -102,6 +102,17 @@ fuzz:
 .PHONY: bench
 bench:
 	@go run ./bench $(BENCH)
+
+## soak: let good and bad clients at servers for SOAK (10m), and look at what is left
+SOAK ?= 10m
+.PHONY: soak
+soak:
+	@go run ./bench/soak -for $(SOAK)
+
+.PHONY: soak-briefly
+soak-briefly:
+	@echo '== soak, 20 seconds of it'
+	@go run ./bench/soak -for 20s
 
 ## clean: remove what these targets built
 .PHONY: clean
