@@ -1,6 +1,7 @@
 package conn_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net"
 	"os"
@@ -19,7 +20,7 @@ import (
 // kernel gives each number away again at once. Whatever a client reads must be
 // of its own connection, and must be whole.
 func TestAReusedDescriptorIsNeverTouched(t *testing.T) {
-	const workers, rounds, senders = 8, 60, 3
+	const workers, rounds, senders = 8, 25, 3
 	before := descriptors(t)
 	var id atomic.Uint32
 	var all sync.WaitGroup
@@ -34,8 +35,16 @@ func TestAReusedDescriptorIsNeverTouched(t *testing.T) {
 				var sending sync.WaitGroup
 				for range senders {
 					sending.Go(func() {
-						msg := frame.AppendFrame(nil, frame.Binary, binary.BigEndian.AppendUint32(nil, me))
-						for c.Send(msg) == nil { // until it ends
+						// Long messages, so that there is nearly always a
+						// write under way.
+						stamp := binary.BigEndian.AppendUint32(nil, me)
+						msg := frame.AppendFrame(nil, frame.Binary, bytes.Repeat(stamp, 2000))
+						for err := error(nil); err == nil; { // until it ends
+							if c.Queued() < 50_000 {
+								err = c.Send(msg)
+							} else {
+								err = c.Deaf()
+							}
 							runtime.Gosched()
 						}
 					})
@@ -94,8 +103,11 @@ type stamped struct {
 }
 
 func (s *stamped) check(t *testing.T, ev frame.Event) {
-	if len(ev.Payload) != 4 || binary.BigEndian.Uint32(ev.Payload) != s.me {
-		t.Errorf("connection %d read %x", s.me, ev.Payload)
+	for p := ev.Payload; len(p) > 0; p = p[4:] {
+		if len(ev.Payload) != 8000 || binary.BigEndian.Uint32(p) != s.me {
+			t.Errorf("connection %d read %d bytes, %x among them", s.me, len(ev.Payload), p[:4])
+			return
+		}
 	}
 }
 
