@@ -52,7 +52,7 @@ type ServerOptions struct {
 // Nothing slows a client down that floods, unless Limits says so. Who offers
 // compression gets it.
 func NewServer(o ServerOptions) (*finch.App, error) {
-	engine, err := engineOf(o.Engine, o.TLS)
+	engine, err := engineOf(o.Engine)
 	if err != nil {
 		return nil, err
 	}
@@ -134,18 +134,15 @@ func heldBy(app *finch.App, manager *finch.SocketManager) Held {
 }
 
 // engineOf reads the name of an engine; an error if it cannot be had here.
-func engineOf(name string, secure bool) (finch.Engine, error) {
+func engineOf(name string) (finch.Engine, error) {
 	switch name {
 	case "":
 		return finch.EngineAuto, nil
 	case "portable":
 		return finch.EnginePortable, nil
 	case "epoll":
-		switch {
-		case runtime.GOOS != "linux":
+		if runtime.GOOS != "linux" {
 			return 0, errors.New("--engine epoll: it needs Linux; without the flag the server takes what there is")
-		case secure:
-			return 0, errors.New("--engine epoll with --tls: TLS is served by the portable engine; leave one of them out")
 		}
 		return finch.EngineEpoll, nil
 	}
