@@ -12,6 +12,9 @@ import (
 type Head struct {
 	Room     string
 	Position Position
+	// At is when its message was recorded, by the store's clock; zero if there is
+	// none or the broker does not know.
+	At time.Time
 }
 
 // A Mark is a broker's own note of how far Heads has looked. It is opaque; the

@@ -124,3 +124,17 @@ func (in *Inbox) await(t *testing.T, room string, want ...broker.Position) {
 		return true
 	})
 }
+
+// States returns the states that were told, as they came.
+func (in *Inbox) States() []broker.State {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.Clone(in.states)
+}
+
+// UncertainCount returns how often Uncertain was called.
+func (in *Inbox) UncertainCount() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.uncertain)
+}

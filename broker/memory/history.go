@@ -30,7 +30,7 @@ func (b *Broker) Open(ctx context.Context, rooms []string) ([]broker.Head, error
 		}
 		r := sh.room(name)
 		r.nodes |= 1 << b.slot
-		heads = append(heads, broker.Head{Room: r.name, Position: r.head()})
+		heads = append(heads, r.brokerHead())
 		sh.mu.Unlock()
 	}
 	return heads, nil
@@ -206,7 +206,7 @@ func (b *Broker) Heads(ctx context.Context, rooms []string, since broker.Mark) (
 		case r == nil: // nothing is known of what it was at the mark
 			changed = append(changed, broker.Head{Room: name, Position: broker.Position{Epoch: sh.epoch}})
 		case all || r.log != nil && r.log.commit > seen:
-			changed = append(changed, broker.Head{Room: r.name, Position: r.head()})
+			changed = append(changed, r.brokerHead())
 		}
 		if r != nil && r.log != nil {
 			c.held.Add(-r.log.expire(now))

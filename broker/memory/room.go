@@ -48,6 +48,18 @@ func (r *record) size() int64 {
 
 func (l *log) top() uint64 { return l.trimmed + uint64(l.records.len()) }
 
+// brokerHead makes the broker's head of the room.
+func (r *room) brokerHead() broker.Head {
+	h := broker.Head{Room: r.name, Position: r.head()}
+	if l := r.log; l != nil && l.tag != 0 {
+		h.At = time.Unix(0, l.used)
+		if n := l.records.len(); n > 0 {
+			h.At = time.Unix(0, l.records.at(n-1).at)
+		}
+	}
+	return h
+}
+
 func (r *room) head() broker.Position {
 	if r.log == nil {
 		return broker.Position{Epoch: r.epoch}
