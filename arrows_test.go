@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"broker":            {},
 	"broker/memory":     {"broker"},
 	"broker/brokertest": {"broker"},
+	"internal/feed":     {"broker"},
 	"finchtest":         {".", "protocol", "internal/frame"},
 	"examples/...":      {".", "finchtest", "protocol"},
 	"cmd/finch/...":     {".", "protocol", "internal/frame"},

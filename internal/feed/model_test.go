@@ -1,0 +1,165 @@
+package feed_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/finch-go/finch/broker/brokertest"
+	"github.com/finch-go/finch/internal/feed"
+)
+
+var (
+	oneSeed = flag.Uint64("seed", 0, "run the model with this seed alone")
+	seeds   = flag.Int("seeds", 1500, "how many seeds the model runs with")
+)
+
+// TestNothingIsLostDoubledOrReordered runs nodes and clients against a store
+// that loses, repeats, delays and swaps deliveries, loses answers and tails,
+// forgets by size and age, and is cut off. Each client checks that every message
+// is the one that follows where it stands, and in the end all stand at the head.
+// Whoever is restarted must have had no way to go on.
+//
+//	go test ./internal/feed -run Doubled -seed 17
+func TestNothingIsLostDoubledOrReordered(t *testing.T) {
+	if *oneSeed != 0 {
+		runModel(t, *oneSeed)
+		return
+	}
+	n := *seeds
+	if testing.Short() {
+		n = min(n, 300)
+	}
+	var got, restarts, attached int
+	for seed := range uint64(n) {
+		w := runModel(t, seed+1)
+		for _, c := range w.clients {
+			got += len(c.got)
+			restarts += len(c.restarts)
+		}
+		attached += len(w.clients)
+	}
+	t.Logf("%d seeds: %d messages received, %d restarts", n, got, restarts)
+	if got < 100*n/4 || restarts == 0 {
+		t.Errorf("too little happened")
+	}
+}
+
+func runModel(t *testing.T, seed uint64) *world {
+	r := rand.New(rand.NewPCG(seed, 3))
+	chance := func(most float64) float64 {
+		if r.IntN(3) == 0 {
+			return 0
+		}
+		return r.Float64() * most
+	}
+	sparse := r.IntN(3) == 0
+	staleHeads := chance(0.3)
+	if sparse {
+		staleHeads = 0 // such a broker's heads have to be true
+	}
+	w := newWorld(t, setting{
+		seed: seed, nodes: 1 + r.IntN(3), sparse: sparse,
+		limits: feed.Limits{Ring: 1 + r.IntN(8), RingBytes: 1 << 20, RingAge: time.Duration(1+r.IntN(60)) * time.Second, Replay: 8 + r.IntN(40), Held: 2 + r.IntN(20)},
+		faults: brokertest.Faults{Drop: chance(0.3), Repeat: chance(0.3), Hold: chance(0.4), Unknown: chance(0.2), Refuse: chance(0.2), Stale: chance(0.3), StaleHeads: staleHeads},
+	})
+	rooms := w.rooms()
+	for i := range 6 {
+		w.client(rooms[i%len(rooms)])
+	}
+	disasters := r.IntN(3) // how often the store may lose or be purged
+	for i := range 300 {
+		n := w.nodes[r.IntN(len(w.nodes))]
+		c := w.clients[r.IntN(len(w.clients))]
+		room := rooms[r.IntN(len(rooms))]
+		switch op := r.IntN(100); {
+		case op < 25:
+			for range 1 + r.IntN(4) {
+				w.publish(n, room, fmt.Sprint("m", i, "-", len(w.trace)))
+			}
+		case op < 40:
+			if c.seat == nil {
+				c.join(n)
+			}
+		case op < 48:
+			if c.seat != nil {
+				c.leave()
+			}
+		case op < 51: // a member that fell behind goes on from where it stands
+			if s := c.seat; s != nil && !c.waits {
+				c.leave()
+				c.join(s.node)
+			}
+		case op < 85:
+			n.work()
+		case op < 90:
+			w.clock = w.clock.Add(time.Duration(r.IntN(20_000)) * time.Millisecond)
+		case op < 93:
+			n.check()
+		case op < 94:
+			n.faulty.Flush()
+		case op < 96:
+			n.faulty.Cut()
+		case op < 98:
+			n.faulty.Mend()
+		case op < 99:
+			if s := n.seats[room]; s != nil && s.feed.Live() && len(s.members) == 0 && !s.feed.Busy() {
+				w.note("%s releases %s", n.name, room)
+				n.b.Release([]string{room})
+				delete(n.seats, room)
+			}
+		default:
+			if disasters == 0 {
+				break
+			}
+			disasters--
+			if r.IntN(2) == 0 {
+				w.loseTail(room, 1+r.IntN(4))
+			} else {
+				w.purge(room)
+			}
+		}
+	}
+	w.conclude()
+	return w
+}
+
+// conclude makes the world good, and asks that everybody who is there stands at
+// the head.
+func (w *world) conclude() {
+	w.note("the faults end")
+	for _, n := range w.nodes {
+		n.faulty.SetFaults(brokertest.Faults{})
+		n.faulty.Mend()
+		n.faulty.Flush()
+	}
+	w.settle()
+	for _, n := range w.nodes {
+		n.check()
+	}
+	w.settle()
+	for _, c := range w.clients {
+		if c.seat == nil {
+			continue
+		}
+		if c.waits {
+			w.fail("%s was never answered", c.name)
+		}
+		head := w.witness.look(c.room)
+		if plain(c.last) != plain(head) {
+			w.fail("%s stands at %v, the room at %v", c.name, c.last, head)
+		}
+		if s := c.seat; !s.feed.Live() || plain(s.feed.Top()) != plain(head) {
+			w.fail("the feed of %s on %s stands at %v, live %v", c.room, s.node.name, s.feed.Top(), s.feed.Live())
+		}
+	}
+	for _, n := range w.nodes {
+		for _, s := range n.seats {
+			if s.feed.Busy() || !s.feed.Live() {
+				w.fail("%s is still busy on %s", s.room, n.name)
+			}
+		}
+	}
+}
