@@ -51,7 +51,8 @@ func guideApp(o finch.AppOptions) *finch.App {
 }
 
 func TestTheGuidesProgramRuns(t *testing.T) {
-	app := guideApp(finch.AppOptions{})
+	logger, book := newLogbook()
+	app := guideApp(finch.AppOptions{Logger: logger})
 	v := visit(t, serve(t, app), "/ws", "User-Agent: visitor").welcome()
 	if e := v.expect("output"); string(e.Data) != `"کاربر جدید متصل شد!"` {
 		t.Errorf("got %s", e.Data)
@@ -67,6 +68,7 @@ func TestTheGuidesProgramRuns(t *testing.T) {
 	}
 	v.close(1000)
 	v.expectClose(1000)
+	book.lacks(t, "WARN", "ERROR") // such as net/http's about writing behind an upgrade
 }
 
 func TestAnAppSpeaksTLS(t *testing.T) {

@@ -283,6 +283,46 @@ func TestAManagerMayBeUsedByManyGoroutines(t *testing.T) {
 	}
 }
 
+func TestACallbackMayCallAnything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type last struct {
+			User    string
+			Rooms   []string
+			Value   any
+			Clients int
+		}
+		m := finch.NewSocketManager(&finch.SocketManagerOptions{
+			Event: finch.SocketEvent{
+				OnConnect: func(ctx context.Context, s *finch.Socket) error {
+					s.Set("seen", "yes")
+					return s.Join(ctx, "lobby")
+				},
+				OnDisconnect: func(ctx context.Context, s *finch.Socket, why finch.CloseReason) {
+					if s.Manager().Socket(s.ID()) != nil || s.Send("x", 1) == nil || s.Join(ctx, "x") == nil {
+						t.Error("a socket that has ended can be reached")
+					}
+					s.Manager().SendToAll("left", last{s.User(), s.Rooms(), s.Get("seen"), s.Manager().CountClients()})
+				},
+			},
+			Routes: map[string]finch.SocketEvent{"out": {OnMessage: func(ctx context.Context, s *finch.Socket, msg *finch.Message) error {
+				if n := s.Manager().User("sara").CloseSockets(4000, "out"); n != 1 {
+					t.Errorf("closed %d", n)
+				}
+				return msg.Reply("done")
+			}}},
+		})
+		finchtest.Connect(t, m, finch.Identity{User: "sara"})
+		omid := finchtest.Connect(t, m, finch.Identity{User: "omid"})
+		if got, err := finchtest.Request[string](omid, "out", nil); got != "done" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		var got last
+		if omid.Expect("left", &got); got.User != "sara" || got.Value != "yes" || got.Clients != 1 || !slices.Equal(got.Rooms, []string{"lobby"}) {
+			t.Errorf("OnDisconnect saw %+v", got)
+		}
+	})
+}
+
 // As the guide does it: the callbacks are part of the variable's own
 // initialisation, and reach the manager through the socket or the App.
 var (
