@@ -281,6 +281,7 @@ func TestAHandlerThatWaitsForItsContextDoesNotOutliveTheTest(t *testing.T) {
 			return nil
 		})
 		finchtest.Connect(t, m, finch.Identity{}).Send("wait", nil)
+		synctest.Wait() // the handler waits by now
 	})
 	if !returned {
 		t.Error("the handler still waits")
