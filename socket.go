@@ -59,7 +59,10 @@ func (s *Socket) Request() *Handshake { return s.handshake }
 // Manager returns the manager that the socket is connected to.
 func (s *Socket) Manager() *SocketManager { return s.manager }
 
-// Context returns a context that ends with the connection.
+// Context returns a context that ends with the connection: at once when the
+// server closes it, and behind the messages that had arrived when the client
+// does. A handler that is running when the client goes away has five seconds
+// more before its context ends.
 func (s *Socket) Context() context.Context { return socketContext{s} }
 
 // Get returns a value that Set stored or that [Identity].Values brought; nil
