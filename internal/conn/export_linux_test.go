@@ -15,3 +15,14 @@ func Turns(c *Conn) (int64, bool) {
 	}
 	return s.p.turns.Load(), true
 }
+
+// AnswerOfTLS is what a tls.Conn does when it reads something that it must
+// answer by itself; false if c has no TLS on epoll.
+func AnswerOfTLS(c *Conn, b []byte) (bool, error) {
+	s, ok := c.tr.(*socket)
+	if !ok || s.secure == nil {
+		return false, nil
+	}
+	_, err := s.secure.append(b)
+	return true, err
+}
