@@ -285,6 +285,7 @@ func (a *App) Serve(l net.Listener) error {
 	a.listening = l.Addr()
 	a.mu.Unlock()
 	a.logger.Info("finch: listening", "addr", l.Addr().String())
+	l = &acceptor{l, a.logger, time.Sleep}
 	if a.tls != nil {
 		return srv.ServeTLS(Listener(l), "", "")
 	}
