@@ -323,6 +323,7 @@ func TestCloseForgetsTheMessagesThatWait(t *testing.T) {
 		own.onReceived = func(frame.Opcode, []byte) { <-hold }
 		r := s.serve(t, quiet(), own)
 		r.peer.text("runs")
+		own.expect("text runs") // before that it would be forgotten too
 		r.peer.text("waits")
 		r.peer.write(masked(frame.Ping, "all read"))
 		if ev := r.peer.next(); ev.Opcode != frame.Pong {
