@@ -122,7 +122,8 @@ func (k *socket) next() (op frame.Opcode, payload []byte, err error) {
 			case frame.Text, frame.Binary:
 				return ev.Opcode, append([]byte(nil), ev.Payload...), nil
 			case frame.Ping:
-				if err := k.send(frame.Pong, ev.Payload); err != nil {
+				// The deadline stays: a ping is not what anybody waits for.
+				if _, err := k.nc.Write(k.masked(frame.Pong, ev.Payload)); err != nil {
 					return 0, nil, err
 				}
 			case frame.Close:
