@@ -270,7 +270,7 @@ func (a *App) Start(ctx context.Context) error {
 func (a *App) Serve(l net.Listener) error {
 	srv := &http.Server{
 		Handler:           a,
-		TLSConfig:         a.tls,
+		TLSConfig:         a.tlsConfig(),
 		ReadHeaderTimeout: 10 * time.Second, // a client that never finishes its handshake
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(a.logger.Handler(), slog.LevelWarn),
@@ -290,6 +290,17 @@ func (a *App) Serve(l net.Listener) error {
 		return srv.ServeTLS(Listener(l), "", "")
 	}
 	return srv.Serve(l)
+}
+
+// tlsConfig is the program's, with whole records from the start: messages are
+// short, and growing records only help whoever downloads.
+func (a *App) tlsConfig() *tls.Config {
+	if a.tls == nil {
+		return nil
+	}
+	c := a.tls.Clone()
+	c.DynamicRecordSizingDisabled = true
+	return c
 }
 
 // Listening returns the address that Serve or Start listens on, of the last

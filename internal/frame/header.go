@@ -3,6 +3,7 @@ package frame
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // MaxControl is the longest payload of a control frame in bytes (RFC 6455
@@ -12,6 +13,9 @@ const MaxControl = 125
 // MaxHeader is the longest header in bytes: two fixed, eight of length, four
 // of masking key (RFC 6455 section 5.2).
 const MaxHeader = 14
+
+// maxUnmasked is the longest header of a server's frame.
+const maxUnmasked = MaxHeader - 4
 
 const (
 	finBit     = 0x80
@@ -155,6 +159,7 @@ func payloadLength(b []byte) (int64, *Error) {
 // than MaxControl panics: it must never be sent.
 func AppendFrame(b []byte, op Opcode, payload []byte) []byte {
 	checkControl(op, len(payload))
+	b = slices.Grow(b, maxUnmasked+len(payload)) // once, not for the header and again
 	b = appendFixed(b, finBit|byte(op)&opcodeBits, 0, uint64(len(payload)))
 	return append(b, payload...)
 }
