@@ -1,6 +1,7 @@
 package finch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/internal/conn"
 	"github.com/finch-go/finch/internal/hub"
 	"github.com/finch-go/finch/protocol"
@@ -44,6 +46,26 @@ type SocketManagerOptions struct {
 	KeepHeaders []string
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+	// Session follows clients across reconnects.
+	Session SessionEvent
+	// Grace is how long a client that vanished counts as present and its
+	// session as held. Zero: 15 s, which is longer than most reconnects take.
+	// Negative: none.
+	Grace time.Duration
+	// Secret seals the tickets with which clients resume their sessions. All
+	// nodes of a cluster need the same one; keep it as you keep a password.
+	// Nil: random, so that tickets end with the process. It is required with a
+	// Broker that joins processes.
+	Secret []byte
+	// TicketAge is how long a ticket is good for. Zero: 24 hours.
+	TicketAge time.Duration
+	// Broker joins this manager with those of other processes, and keeps what
+	// is published. The manager starts it when it is first needed and closes it
+	// on Shutdown. Nil: memory.New(nil), which is for one process.
+	Broker broker.Broker
+	// NodeID names this node among those of the broker: 1 to 64 letters,
+	// digits, - and _. Empty: random.
+	NodeID string
 	// Limits bound what a socket may cost; zero fields take the defaults.
 	Limits Limits
 	// Heartbeat is how long a client may be silent before it is pinged; it
@@ -68,6 +90,18 @@ type SocketManager struct {
 	limits       Limits
 	heartbeat    time.Duration
 	logger       *slog.Logger
+
+	node         *node
+	declarations declarations
+	sessionEvent SessionEvent
+	grace        time.Duration
+	ticketAge    time.Duration
+	sealer       sealer
+	sessions     sessions
+	presence     presence
+
+	undeclaredHint hints
+	middleware     atomic.Pointer[[]Middleware]
 
 	gate     gate
 	registry *registry
@@ -102,7 +136,12 @@ func NewSocketManager(o *SocketManagerOptions) *SocketManager {
 		heartbeat:    o.Heartbeat,
 		logger:       o.Logger,
 		registry:     newRegistry(),
+		sessionEvent: o.Session,
+		grace:        cmp.Or(o.Grace, 15*time.Second),
+		ticketAge:    cmp.Or(o.TicketAge, 24*time.Hour),
+		sealer:       newSealer(o.Secret),
 	}
+	m.presence.manager = m
 	m.pump.hub = hub.New(hub.Options{
 		Wake:        m.pump.wake,
 		LogBytes:    o.Limits.QueueBytes,
@@ -126,6 +165,10 @@ func NewSocketManager(o *SocketManagerOptions) *SocketManager {
 		logger:  m.logger,
 	}
 	m.gate.compress(o.Compression)
+	m.node = newNode(m, o.NodeID, o.Broker)
+	if o.Secret == nil && m.node.caps.Cluster {
+		panic("finch: " + at + ": a broker that joins processes needs SocketManagerOptions.Secret, the same on all of them")
+	}
 	m.registry.add(entriesOf(o.Routes, at)...)
 	if o.App != nil {
 		o.App.adopt(m, at)
@@ -238,10 +281,18 @@ func (m *SocketManager) Stats() Stats {
 // connections: call this one before it.
 func (m *SocketManager) Shutdown(ctx context.Context) error {
 	defer m.end()
-	if err := m.census.drain(ctx, m.conns, protocol.CloseGoingAway, "the server is shutting down"); err != nil {
-		return fmt.Errorf("finch: shutdown cut sockets off: %w", err)
+	const reason = "the server is shutting down"
+	err := m.census.drain(ctx, m.conns, protocol.CloseGoingAway, reason)
+	if err != nil {
+		err = fmt.Errorf("finch: shutdown cut sockets off: %w", err)
 	}
-	return nil
+	if !m.node.caps.Cluster { // else they may come back on another node
+		m.endSessions(CloseReason{Code: protocol.CloseGoingAway, Reason: reason})
+	}
+	if closed := m.node.close(ctx); closed != nil && err == nil {
+		err = fmt.Errorf("finch: shutdown: the broker did not close: %w", closed)
+	}
+	return err
 }
 
 // conns answers the connections of the sockets that are here.

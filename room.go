@@ -2,7 +2,9 @@ package finch
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/finch-go/finch/internal/hub"
@@ -51,8 +53,44 @@ func (r Room) Send(path string, data any, opts ...SendOption) error {
 	if o.except != nil {
 		except = o.except.member
 	}
-	r.manager.hub.Send(r.at, r.manager.gate.compression.message(b), except)
-	return nil
+	m := r.manager
+	msg := m.gate.compression.message(b)
+	msg.Key = o.replaces
+	m.hub.Send(r.at, msg, except)
+	if !m.node.caps.Cluster {
+		return nil
+	}
+	n := news{kind: newsFrame, replace: o.replaces, body: b}
+	if o.except != nil {
+		n.except = o.except.clientID()
+	}
+	return m.node.broadcast(r.at, &n)
+}
+
+// Close ends a room: its members are taken out, on every node, and told so by
+// finch.left; its history is forgotten. Whoever enters or publishes afterwards
+// begins a new one. Closing a user or everyone only forgets their history.
+// ErrUnavailable is returned if the broker cannot be reached; then members of
+// this node have left all the same.
+func (r Room) Close(ctx context.Context) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	m := r.manager
+	var told error
+	if r.at.Kind == hub.Room {
+		m.emptyRoom(r.at)
+		if m.node.caps.Cluster {
+			told = m.node.broadcast(r.at, &news{kind: newsCloseAll})
+		}
+	}
+	if !m.node.started.Load() && !m.node.caps.Cluster {
+		return nil // nothing was ever recorded
+	}
+	if err := m.node.ready(ctx); err != nil {
+		return err
+	}
+	return errors.Join(told, m.node.broker.Purge(ctx, storeName(r.at)))
 }
 
 // Count returns how many sockets are at the address. It does not block on one
@@ -96,8 +134,10 @@ func (r Room) check() error {
 const maxRoomName = 256
 
 func checkRoomName(name string) error {
-	if name == "" || len(name) > maxRoomName || !utf8.ValidString(name) {
-		return Errorf(protocol.StatusUnprocessable, "bad_room", "a room's name is 1 to %d bytes of UTF-8", maxRoomName)
+	control := func(r rune) bool { return r < ' ' }
+	if name == "" || len(name) > maxRoomName || !utf8.ValidString(name) || strings.ContainsFunc(name, control) {
+		return Errorf(protocol.StatusUnprocessable, protocol.RefusalBadRoom,
+			"a room's name is 1 to %d bytes of UTF-8 without control characters", maxRoomName)
 	}
 	return nil
 }

@@ -124,6 +124,7 @@ func (m *SocketManager) welcome(h hijacked, r hub.Rendition, hs *Handshake, id I
 	s.conn = m.gate.connect(h, r, (*socketEvents)(s))
 	m.hub.Add(s.member)
 	s.expireAt(id.ExpiresAt)
+	s.settleIn()
 	s.conn.Start(h.early)
 	if m.census.isClosing() { // and may have looked before the socket was there
 		s.conn.Drain(protocol.CloseGoingAway, "the server is shutting down")
