@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -251,11 +252,11 @@ func TestTicketsOfOthersAreNotHonoured(t *testing.T) {
 
 func TestResumeWhileTheOldSocketLivesClosesIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var dropped, resumed, left int
+		var dropped, resumed, left atomic.Int32
 		m := newChat(&finch.SocketManagerOptions{Session: finch.SessionEvent{
-			OnDrop:   func(context.Context, *finch.Session) { dropped++ },
-			OnResume: func(context.Context, *finch.Session, *finch.Socket) { resumed++ },
-			OnLeave:  func(context.Context, *finch.Session, finch.CloseReason) { left++ },
+			OnDrop:   func(context.Context, *finch.Session) { dropped.Add(1) },
+			OnResume: func(context.Context, *finch.Session, *finch.Socket) { resumed.Add(1) },
+			OnLeave:  func(context.Context, *finch.Session, finch.CloseReason) { left.Add(1) },
 		}})
 		ann := finchtest.Connect(t, m, finch.Identity{})
 		ann.Hello()
@@ -268,13 +269,13 @@ func TestResumeWhileTheOldSocketLivesClosesIt(t *testing.T) {
 		hears(t, ann, "once")
 		ann.ExpectNothing()
 		finchtest.Pass(time.Minute)
-		if n := m.CountClients(); n != 1 || dropped != 0 || resumed != 1 || left != 0 {
-			t.Errorf("%d clients, %d drops, %d resumes, %d leaves", n, dropped, resumed, left)
+		if n := m.CountClients(); n != 1 || dropped.Load() != 0 || resumed.Load() != 1 || left.Load() != 0 {
+			t.Errorf("%d clients, %d drops, %d resumes, %d leaves", n, dropped.Load(), resumed.Load(), left.Load())
 		}
 		ann.Drop()
 		finchtest.Pass(time.Minute)
-		if dropped != 1 || resumed != 1 || left != 1 {
-			t.Errorf("%d drops, %d resumes, %d leaves", dropped, resumed, left)
+		if dropped.Load() != 1 || resumed.Load() != 1 || left.Load() != 1 {
+			t.Errorf("%d drops, %d resumes, %d leaves", dropped.Load(), resumed.Load(), left.Load())
 		}
 	})
 }
