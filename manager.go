@@ -66,6 +66,13 @@ type SocketManagerOptions struct {
 	// NodeID names this node among those of the broker: 1 to 64 letters,
 	// digits, - and _. Empty: random.
 	NodeID string
+	// DrainWindow is over how long Shutdown sends clients away, so that they do
+	// not all reach the other nodes at one moment. Zero: as long as those need to
+	// take so many at the rate at which this node was reached at its busiest, at
+	// least 1,000 a second; at once if that is less than half a second. Negative:
+	// at once. It takes at most four fifths of the time that Shutdown's context
+	// leaves.
+	DrainWindow time.Duration
 	// Limits bound what a socket may cost; zero fields take the defaults.
 	Limits Limits
 	// Heartbeat is how long a client may be silent before it is pinged; it
@@ -93,6 +100,8 @@ type SocketManager struct {
 
 	node         *node
 	declarations declarations
+	drain        time.Duration
+	arrivals     arrivals
 	sessionEvent SessionEvent
 	grace        time.Duration
 	ticketAge    time.Duration
@@ -136,6 +145,7 @@ func NewSocketManager(o *SocketManagerOptions) *SocketManager {
 		heartbeat:    o.Heartbeat,
 		logger:       o.Logger,
 		registry:     newRegistry(),
+		drain:        o.DrainWindow,
 		sessionEvent: o.Session,
 		grace:        cmp.Or(o.Grace, 15*time.Second),
 		ticketAge:    cmp.Or(o.TicketAge, 24*time.Hour),
@@ -274,14 +284,21 @@ func (m *SocketManager) Stats() Stats {
 	}
 }
 
-// Shutdown closes the manager: no new sockets (503), handlers that run
-// finish, what was sent leaves, every client is closed with 1001, and every
-// OnDisconnect has run when it returns nil. When ctx ends first, the rest is
-// cut off and ctx's error returned. [http.Server.Shutdown] does not see these
-// connections: call this one before it.
+// Shutdown closes the manager: it is not ready any more (503 for newcomers),
+// handlers that run finish, what was sent leaves, every client is closed, and
+// every OnDisconnect has run when it returns nil. Many clients are sent away one
+// after another over [SocketManagerOptions].DrainWindow, each told its own time
+// by finch.drain and closed with 1012; the others are closed with 1001. When ctx
+// ends first, the rest is cut off and ctx's error returned.
+// [http.Server.Shutdown] does not see these connections: call this one before it.
 func (m *SocketManager) Shutdown(ctx context.Context) error {
 	defer m.end()
 	const reason = "the server is shutting down"
+	m.census.close()
+	sockets := slices.Collect(m.Sockets())
+	if window := m.drainWindow(ctx, len(sockets)); window > 0 {
+		m.drainPaced(ctx, sockets, window, reason)
+	}
 	err := m.census.drain(ctx, m.conns, protocol.CloseGoingAway, reason)
 	if err != nil {
 		err = fmt.Errorf("finch: shutdown cut sockets off: %w", err)

@@ -37,11 +37,25 @@ const maxKey = 128
 // message. ErrTooLarge, and errors of the path, the room's name and the data,
 // are as with [Room.Send].
 func (r Room) Publish(ctx context.Context, path string, data any, opts ...SendOption) (Position, error) {
+	o := sendOptions(opts)
+	p := broker.PublishOptions{Key: o.key, Publisher: serverPublisher}
+	if o.from != nil {
+		p.From = o.from.name()
+	}
+	ack, err := r.record(ctx, path, data, p, opts)
+	return ack.Position, err
+}
+
+// serverPublisher is whose keys the server's own are.
+const serverPublisher = "server"
+
+// record publishes on behalf of whoever the options of the broker name.
+func (r Room) record(ctx context.Context, path string, data any, p broker.PublishOptions, opts []SendOption) (broker.Ack, error) {
 	if err := checkEventPath(path); err != nil {
-		return Position{}, err
+		return broker.Ack{}, err
 	}
 	if err := r.check(); err != nil {
-		return Position{}, err
+		return broker.Ack{}, err
 	}
 	o := sendOptions(opts)
 	rec := record{path: path, status: o.status, replace: o.replaces}
@@ -50,19 +64,14 @@ func (r Room) Publish(ctx context.Context, path string, data any, opts ...SendOp
 	} else {
 		raw, err := marshal(data)
 		if err != nil {
-			return Position{}, err
+			return broker.Ack{}, err
 		}
 		rec.data = raw
 	}
 	if o.except != nil {
 		rec.except = o.except.clientID()
 	}
-	p := broker.PublishOptions{Key: o.key, Publisher: "server"}
-	if o.from != nil {
-		p.From = o.from.name()
-	}
-	ack, err := r.manager.publish(ctx, r.at, &rec, p)
-	return ack.Position, err
+	return r.manager.publish(ctx, r.at, &rec, p)
 }
 
 // publish records a message at an address.

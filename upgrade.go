@@ -116,6 +116,7 @@ func (bystander) Closed(conn.Close)               {}
 
 // welcome makes a socket of a hijacked connection.
 func (m *SocketManager) welcome(h hijacked, r hub.Rendition, hs *Handshake, id Identity) {
+	m.arrivals.note(time.Now())
 	s := &Socket{manager: m, handshake: hs}
 	if len(id.Values) > 0 {
 		s.more = &socketExtras{values: maps.Clone(id.Values)}

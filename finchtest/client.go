@@ -184,6 +184,13 @@ func (c *Client) ExpectClose() (code int, reason string) {
 	}
 }
 
+// Ended tells whether the connection has ended.
+func (c *Client) Ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
+}
+
 // Close says goodbye as a browser does, and waits for the server's goodbye.
 func (c *Client) Close(code int, reason string) {
 	c.t.Helper()
