@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/internal/conn"
 	"github.com/finch-go/finch/internal/frame"
 	"github.com/finch-go/finch/internal/hub"
@@ -154,7 +155,7 @@ func (s *Socket) Join(ctx context.Context, room string) error {
 	if err := checkRoomName(room); err != nil {
 		return err
 	}
-	if s.manager.hub.Join(s.member, room) != nil {
+	if s.manager.hub.Enter(s.member, hub.Address{Kind: hub.Room, Name: room}, hub.Close) != nil {
 		return ErrClosed
 	}
 	return nil
@@ -163,7 +164,7 @@ func (s *Socket) Join(ctx context.Context, room string) error {
 // Leave ends the membership; leaving a room that the socket is not in is no
 // error.
 func (s *Socket) Leave(ctx context.Context, room string) error {
-	s.manager.hub.Leave(s.member, room)
+	s.manager.hub.Exit(s.member, hub.Address{Kind: hub.Room, Name: room})
 	return nil
 }
 
@@ -281,6 +282,9 @@ func (s *socketSink) Overflow() {
 	s.manager.meter.Slow.Add(1)
 	s.conn.Close(protocol.CloseTryAgain, "you read too slowly")
 }
+
+// Lagged is never called: every socket is everywhere under hub.Close.
+func (s *socketSink) Lagged(hub.Address, broker.Position) {}
 
 // socketOf answers whose member it is.
 func socketOf(m *hub.Member) *Socket { return (*Socket)(m.Sink.(*socketSink)) }
