@@ -475,26 +475,6 @@ func TestConcurrentSendersKeepTheirOrder(t *testing.T) {
 	}
 }
 
-func BenchmarkFanOut(b *testing.B) {
-	for _, members := range []int{1, 1000} {
-		b.Run(fmt.Sprint(members), func(b *testing.B) {
-			h := hub.New(hub.Options{})
-			for i := range members {
-				h.Add(&hub.Member{ID: fmt.Sprint(i), Sink: nowhere{}})
-			}
-			msg := hub.Message{Frame: make([]byte, 128)}
-			b.ReportAllocs()
-			for b.Loop() {
-				for range 16 {
-					h.Send(hub.Address{}, msg, nil)
-				}
-				settle(h)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*16*members), "ns/delivery")
-		})
-	}
-}
-
 type nowhere struct{}
 
 func (nowhere) Push([][]byte) bool { return true }
