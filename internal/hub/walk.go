@@ -110,8 +110,12 @@ func (h *Hub) finish(w *stroll) {
 	t.walking = false
 	again := t.dirty
 	h.pinned.Add(int64(-l.trim()))
+	over := l.traffic != nil && l.traffic.pinned > h.options.LogBytes
 	l.mu.Unlock()
 	if again {
 		h.ready(task{log: l})
+	}
+	if over { // with what was sent before it was known who is late
+		h.relieve(l)
 	}
 }
