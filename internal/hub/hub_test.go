@@ -270,28 +270,8 @@ func TestRoomsVanishWithTheirLastMember(t *testing.T) {
 // messages must reach each member whole, once and in order, whatever the
 // addresses they went to.
 func TestConcurrentSendersKeepTheirOrder(t *testing.T) {
-	wake := make(chan struct{}, 2)
-	h := hub.New(hub.Options{LogBytes: 1 << 30, MemberBytes: 1 << 30, Wake: func() {
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
-	}})
-	stop := make(chan struct{})
-	var pumps, senders sync.WaitGroup
-	for range 2 {
-		pumps.Go(func() {
-			for {
-				for h.Step() {
-				}
-				select {
-				case <-wake:
-				case <-stop:
-					return
-				}
-			}
-		})
-	}
+	h, stopPumps := pumped(hub.Options{LogBytes: 1 << 30, MemberBytes: 1 << 30})
+	var senders sync.WaitGroup
 	const members, perSender, sendersN = 40, 300, 4
 	var readers []*reader
 	var list []*hub.Member
@@ -341,8 +321,7 @@ func TestConcurrentSendersKeepTheirOrder(t *testing.T) {
 	for h.Pinned() != 0 { // the pumps are at it
 		h.Step()
 	}
-	close(stop)
-	pumps.Wait()
+	stopPumps()
 	for i, r := range readers {
 		next := [sendersN]int{}
 		for _, text := range r.said() {

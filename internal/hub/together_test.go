@@ -154,48 +154,15 @@ func (w *witness) recover(h *hub.Hub, rooms map[string]*history) bool {
 // and is caught up must have had all that was recorded, and nobody gets anything
 // twice, out of order, or that it may not get.
 func TestNothingIsLostWhileEverythingHappens(t *testing.T) {
-	wake := make(chan struct{}, 2)
-	h := hub.New(hub.Options{LogBytes: 300, Wake: func() {
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
-	}})
+	h, stopPumps := pumped(hub.Options{LogBytes: 300})
 	stop := make(chan struct{})
-	var pumps, senders, owners sync.WaitGroup
-	for range 2 {
-		pumps.Go(func() {
-			for {
-				for h.Step() {
-				}
-				select {
-				case <-wake:
-				case <-stop:
-					return
-				}
-			}
-		})
-	}
-
+	var senders, owners sync.WaitGroup
 	rooms := map[string]*history{}
 	names := []string{"red", "green", "blue"}
 	for _, name := range names {
 		rooms[name] = &history{at: room(name)}
 	}
-	const perKind, perSender = 8, 1500
-	var all []*witness
-	for i, kind := range []string{"steady", "latest", "closing", "restless"} {
-		for j := range perKind {
-			w := &witness{t: t, off: map[string]uint64{}, away: map[string]bool{}, last: map[string]int{}, complete: kind == "steady"}
-			w.Member = &hub.Member{ID: fmt.Sprint(kind, j), Sink: w}
-			all = append(all, w)
-			h.Add(w.Member)
-			h.Enter(w.Member, hub.Address{}, hub.Latest) // of what is sent to everyone nothing may be missing
-			for _, name := range names {
-				h.Enter(w.Member, room(name), []hub.Policy{hub.Resync, hub.Latest, hub.Close, hub.Resync}[i])
-			}
-		}
-	}
+	all := witnesses(t, h, names)
 	for i, w := range all {
 		owners.Go(func() {
 			rnd := rand.New(rand.NewPCG(uint64(i), 3))
@@ -216,49 +183,13 @@ func TestNothingIsLostWhileEverythingHappens(t *testing.T) {
 	}
 	var ends [4]int // the number of what each sender says last
 	for s := range ends {
-		senders.Go(func() {
-			rnd := rand.New(rand.NewPCG(uint64(s), 7))
-			own, rooms, keys := 0, rooms, 0
-			for range perSender {
-				at := rooms[names[rnd.IntN(3)]]
-				switch rnd.IntN(4) {
-				case 0, 1:
-					at.publish(h)
-				case 2:
-					keys++
-					h.Send(at.at, keyed(fmt.Sprintf("e.%s.%d.%d", at.at.Name, s, keys), fmt.Sprint(s)), nil)
-				default:
-					own++
-					h.Send(hub.Address{}, message(fmt.Sprintf("d.%d.%d", s, own)), nil)
-				}
-			}
-			keys++
-			ends[s] = keys
-			for _, at := range rooms { // what those must end with that get only the newest
-				h.Send(at.at, keyed(fmt.Sprintf("e.%s.%d.%d", at.at.Name, s, keys), fmt.Sprint(s)), nil)
-			}
-		})
+		senders.Go(func() { ends[s] = say(h, s, names, rooms) })
 	}
 	senders.Wait()
 	close(stop)
 	owners.Wait()
-	pumps.Wait()
-	for deadline := time.Now().Add(time.Minute); ; {
-		again := false
-		for _, w := range all {
-			w.setBusy(h, false)
-			again = w.recover(h, rooms) || again
-		}
-		for h.Step() {
-			again = true
-		}
-		if !again {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("it does not end")
-		}
-	}
+	stopPumps()
+	calmDown(t, h, all, rooms)
 	if h.Pinned() != 0 {
 		t.Errorf("%d bytes are pinned", h.Pinned())
 	}
@@ -293,4 +224,99 @@ func (w *witness) move(h *hub.Hub, name string, in bool) {
 	w.mu.Lock()
 	w.away[name] = true
 	w.mu.Unlock()
+}
+
+// pumped answers a hub with goroutines that step, and what ends those.
+func pumped(o hub.Options) (h *hub.Hub, stop func()) {
+	wake, over := make(chan struct{}, 2), make(chan struct{})
+	o.Wake = func() {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}
+	h = hub.New(o)
+	var pumps sync.WaitGroup
+	for range 2 {
+		pumps.Go(func() {
+			for {
+				for h.Step() {
+				}
+				select {
+				case <-wake:
+				case <-over:
+					return
+				}
+			}
+		})
+	}
+	return h, func() {
+		close(over)
+		pumps.Wait()
+	}
+}
+
+// witnesses adds members of all kinds.
+func witnesses(t *testing.T, h *hub.Hub, names []string) (all []*witness) {
+	for i, kind := range []string{"steady", "latest", "closing", "restless"} {
+		for j := range 8 {
+			w := &witness{t: t, off: map[string]uint64{}, away: map[string]bool{}, last: map[string]int{}, complete: kind == "steady"}
+			w.Member = &hub.Member{ID: fmt.Sprint(kind, j), Sink: w}
+			all = append(all, w)
+			h.Add(w.Member)
+			h.Enter(w.Member, hub.Address{}, hub.Latest) // of what is sent to everyone nothing may be missing
+			for _, name := range names {
+				h.Enter(w.Member, room(name), []hub.Policy{hub.Resync, hub.Latest, hub.Close, hub.Resync}[i])
+			}
+		}
+	}
+	return all
+}
+
+// say is what one sender does. It answers the number of its last keyed message,
+// which it sends to every room.
+func say(h *hub.Hub, sender int, names []string, rooms map[string]*history) (last int) {
+	rnd := rand.New(rand.NewPCG(uint64(sender), 7))
+	own := 0
+	keyedTo := func(at hub.Address) {
+		h.Send(at, keyed(fmt.Sprintf("e.%s.%d.%d", at.Name, sender, last), fmt.Sprint(sender)), nil)
+	}
+	for range 1500 {
+		at := rooms[names[rnd.IntN(3)]]
+		switch rnd.IntN(4) {
+		case 0, 1:
+			at.publish(h)
+		case 2:
+			last++
+			keyedTo(at.at)
+		default:
+			own++
+			h.Send(hub.Address{}, message(fmt.Sprintf("d.%d.%d", sender, own)), nil)
+		}
+	}
+	last++
+	for _, at := range rooms {
+		keyedTo(at.at)
+	}
+	return last
+}
+
+// calmDown lets all read until nobody is behind.
+func calmDown(t *testing.T, h *hub.Hub, all []*witness, rooms map[string]*history) {
+	for deadline := time.Now().Add(time.Minute); ; {
+		again := false
+		for _, w := range all {
+			w.setBusy(h, false)
+			again = w.recover(h, rooms) || again
+		}
+		for h.Step() {
+			again = true
+		}
+		if !again {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it does not end")
+		}
+	}
 }
