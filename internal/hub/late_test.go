@@ -81,3 +81,22 @@ func TestWhatIsSentDuringACatchUpArrives(t *testing.T) {
 		t.Errorf("pinned %d", h.Pinned())
 	}
 }
+
+func TestWhoIsForgottenDuringAWalkGetsNothing(t *testing.T) {
+	h := hub.New(hub.Options{})
+	r := new(meddler)
+	first := &hub.Member{ID: "1", Sink: r}
+	h.Add(first)
+	second, got := add(h, "2", "")
+	third, _ := add(h, "3", "")
+	for _, m := range []*hub.Member{first, second, third} {
+		enter(t, h, m, room("blue"), hub.Resync)
+	}
+	r.meddle = func() { h.Forget(second, room("blue")) } // as another goroutine might, just now
+	h.Send(room("blue"), message("a"), nil)
+	settle(h)
+	want(t, got)
+	if h.Pinned() != 0 || h.Count(room("blue")) != 2 {
+		t.Errorf("pinned %d, count %d", h.Pinned(), h.Count(room("blue")))
+	}
+}
