@@ -163,9 +163,9 @@ func (s *Socket) reenter(ctx context.Context, in *helloRequest, resumed bool) {
 		select {
 		case <-a.done:
 		case <-ctx.Done():
-			return
 		}
 	}
+	s.manager.presence.vacate(s)
 }
 
 // comeBack starts a way of a hello; false if it is answered already.

@@ -108,6 +108,7 @@ type SocketManager struct {
 	sealer       sealer
 	sessions     sessions
 	presence     presence
+	shares       shares
 
 	undeclaredHint hints
 	middleware     atomic.Pointer[[]Middleware]
@@ -151,7 +152,7 @@ func NewSocketManager(o *SocketManagerOptions) *SocketManager {
 		ticketAge:    cmp.Or(o.TicketAge, 24*time.Hour),
 		sealer:       newSealer(o.Secret),
 	}
-	m.presence.manager = m
+	m.presence.manager, m.shares.manager = m, m
 	m.pump.hub = hub.New(hub.Options{
 		Wake:        m.pump.wake,
 		LogBytes:    o.Limits.QueueBytes,
@@ -205,14 +206,29 @@ func (m *SocketManager) SendToUser(user, path string, data any, opts ...SendOpti
 	return m.User(user).Send(path, data, opts...)
 }
 
-// SendToSocket sends an event to one socket; see [Socket.Send].
-// ErrNotConnected is returned if no socket has this id.
+// SendToSocket sends an event to one socket, on whichever node it is; see
+// [Socket.Send]. ErrNotConnected is returned if no socket of this node has this
+// id and there are no others; with others, all of them are asked to deliver it,
+// and nobody says whether one did.
 func (m *SocketManager) SendToSocket(id, path string, data any, opts ...SendOption) error {
 	s := m.Socket(id)
-	if s == nil {
+	switch {
+	case s != nil:
+		return s.Send(path, data, opts...)
+	case !m.node.caps.Cluster:
 		return ErrNotConnected
 	}
-	return s.Send(path, data, opts...)
+	if err := checkEventPath(path); err != nil {
+		return err
+	}
+	b, err := encode(protocol.Envelope{Path: path, Status: sendOptions(opts).status, Client: id}, data)
+	switch {
+	case err != nil:
+		return err
+	case len(b) > m.gate.config.QueueBytes:
+		return ErrTooLarge
+	}
+	return m.node.broadcast(hub.Address{Kind: hub.Everyone}, &news{kind: newsSocket, except: id, body: b})
 }
 
 // Everyone is the address of all connected sockets.

@@ -66,6 +66,7 @@ func (s *Socket) leave(room string) bool {
 	s.revoke(room)
 	was := s.manager.hub.Exit(s.member, at)
 	s.manager.left(s, room)
+	s.manager.shares.note(at)
 	return was || waited
 }
 
@@ -146,11 +147,19 @@ func (s *Socket) arrived(a *attendance) bool {
 	if s.more == nil || s.more.attending[a.at] != a {
 		return false
 	}
-	delete(s.more.attending, a.at)
-	if len(s.more.attending) == 0 {
-		s.more.attending = nil
-	}
+	s.forgetWay(a.at)
 	return true
+}
+
+// forgetWay forgets a way into an address. Called with mu held.
+func (s *Socket) forgetWay(at hub.Address) {
+	x := s.more
+	if delete(x.attending, at); len(x.attending) == 0 {
+		x.attending = nil
+	}
+	if x.blank() {
+		s.more = nil
+	}
 }
 
 // abandon gives up a way that has not been answered; false if there is none.
@@ -160,7 +169,7 @@ func (s *Socket) abandon(at hub.Address) bool {
 	if s.more == nil || s.more.attending[at] == nil {
 		return false
 	}
-	delete(s.more.attending, at)
+	s.forgetWay(at)
 	return true
 }
 
@@ -277,6 +286,7 @@ func (s *Socket) memberOf(room string) (*declared, error) {
 // left notes that a socket is not in a room any more.
 func (m *SocketManager) left(s *Socket, room string) {
 	m.hub.Exit(s.member, hub.Address{Kind: hub.Watch, Name: room})
+	m.presence.unfollow(room)
 	m.presence.exit(room, s)
 }
 

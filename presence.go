@@ -37,6 +37,9 @@ type presence struct {
 	mu      sync.Mutex
 	rosters map[string]*roster
 	stirred []*roster // with changes that are not told yet
+
+	hearing sync.Mutex // guards unheard
+	unheard []heard    // news of other nodes
 }
 
 // roster is who is in one room.
@@ -47,6 +50,11 @@ type roster struct {
 	people  map[string]*person
 	changes map[string]bool // names that changed, and whether watchers had been told of them
 	gone    bool            // it is not in presence.rosters any more
+
+	// In a cluster:
+	seq       uint64              // of the last news to the other nodes
+	own       map[string]struct{} // names that changed here since
+	elsewhere map[string]*party   // by node; nil while nobody watches here
 }
 
 // person is one name in a roster.
@@ -96,7 +104,7 @@ func (p *presence) lock(room string, make_ bool) *roster {
 
 // unlock ends what lock began: a roster without people is let go of.
 func (p *presence) unlock(r *roster) {
-	empty := len(r.people) == 0 && r.changes == nil
+	empty := r.idle()
 	r.mu.Unlock()
 	if !empty {
 		return
@@ -105,10 +113,14 @@ func (p *presence) unlock(r *roster) {
 	defer p.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.people) == 0 && r.changes == nil && !r.gone {
+	if r.idle() && !r.gone {
 		r.gone = true
 		delete(p.rosters, r.room)
 	}
+}
+
+func (r *roster) idle() bool {
+	return len(r.people) == 0 && r.changes == nil && r.elsewhere == nil
 }
 
 // stir notes that a name changes, before it does. The roster is locked.
@@ -118,7 +130,18 @@ func (p *presence) stir(r *roster, name string) {
 		go p.awaken(r)
 	}
 	if _, ok := r.changes[name]; !ok {
-		r.changes[name] = r.people[name] != nil
+		r.changes[name] = r.merged(name) != nil
+	}
+}
+
+// stirOwn is stir for a change of this node's own members.
+func (p *presence) stirOwn(r *roster, name string) {
+	p.stir(r, name)
+	if p.manager.node.caps.Cluster {
+		if r.own == nil {
+			r.own = make(map[string]struct{}, 1)
+		}
+		r.own[name] = struct{}{}
 	}
 }
 
@@ -138,7 +161,8 @@ func (p *presence) tell() {
 	p.mu.Unlock()
 	for _, r := range stirred {
 		r.mu.Lock()
-		p.manager.tellWatchers(r)
+		p.report(r)
+		p.tellWatchers(r)
 		r.changes = nil
 		p.unlock(r)
 	}
@@ -148,7 +172,7 @@ func (p *presence) tell() {
 func (p *presence) add(at seat, user bool, data json.RawMessage) {
 	r := p.lock(at.room, true)
 	defer p.unlock(r)
-	p.stir(r, at.name)
+	p.stirOwn(r, at.name)
 	who := r.people[at.name]
 	if who == nil {
 		who = &person{since: time.Now().UnixMilli(), user: user}
@@ -171,7 +195,7 @@ func (p *presence) remove(at seat) {
 	if who == nil {
 		return
 	}
-	p.stir(r, at.name)
+	p.stirOwn(r, at.name)
 	if who.devices--; who.devices <= 0 {
 		delete(r.people, at.name)
 	}
@@ -282,7 +306,7 @@ func (p *presence) show(at seat, data json.RawMessage) bool {
 	if who == nil {
 		return false
 	}
-	p.stir(r, at.name)
+	p.stirOwn(r, at.name)
 	who.data = data
 	return true
 }
@@ -295,14 +319,15 @@ func (p *presence) page(room, after string, limit int) (members []Member, count 
 	if r == nil {
 		return nil, 0, false
 	}
-	count = len(r.people)
+	all := r.names()
+	p.unlock(r)
+	count = len(all)
 	names := make([]string, 0, count)
-	for name := range r.people {
+	for name := range all {
 		if name > after {
 			names = append(names, name)
 		}
 	}
-	p.unlock(r)
 	slices.Sort(names)
 	more = len(names) > limit
 	names = names[:min(limit, len(names))]
@@ -311,11 +336,31 @@ func (p *presence) page(room, after string, limit int) (members []Member, count 
 	}
 	defer p.unlock(r)
 	for _, name := range names {
-		if who := r.people[name]; who != nil {
+		if who := r.merged(name); who != nil {
 			members = append(members, who.member(name))
 		}
 	}
 	return members, count, more
+}
+
+// pageOf is page on all nodes: from what is known here where somebody watches,
+// else by asking.
+func (p *presence) pageOf(ctx context.Context, room, after string, limit int) (members []Member, count int, more bool, err error) {
+	if !p.manager.node.caps.Cluster || p.watched(room) {
+		members, count, more = p.page(room, after, limit)
+		return members, count, more, nil
+	}
+	return p.pageElsewhere(ctx, room, after, limit)
+}
+
+// watched tells whether the members of a room on other nodes are known here.
+func (p *presence) watched(room string) bool {
+	r := p.lock(room, false)
+	if r == nil {
+		return false
+	}
+	defer p.unlock(r)
+	return r.elsewhere != nil
 }
 
 func (who *person) member(name string) Member {
@@ -340,7 +385,12 @@ func (r Room) Members(ctx context.Context) iter.Seq2[Member, error] {
 				return
 			}
 			var page []Member
-			page, _, more = r.manager.presence.page(r.at.Name, after, memberPage)
+			var err error
+			page, _, more, err = r.manager.presence.pageOf(ctx, r.at.Name, after, memberPage)
+			if err != nil {
+				yield(Member{}, err)
+				return
+			}
 			for _, who := range page {
 				if !yield(who, nil) {
 					return

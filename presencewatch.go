@@ -1,6 +1,7 @@
 package finch
 
 import (
+	"context"
 	"encoding/json"
 
 	"github.com/finch-go/finch/internal/hub"
@@ -44,7 +45,7 @@ type presenceChange struct {
 const maxPresenceData = 1024
 
 // presenceByClient handles finch.presence.
-func (s *Socket) presenceByClient(msg *Message) error {
+func (s *Socket) presenceByClient(ctx context.Context, msg *Message) error {
 	var in presenceRequest
 	if err := msg.Decode(&in); err != nil {
 		return err
@@ -63,6 +64,8 @@ func (s *Socket) presenceByClient(msg *Message) error {
 		in.Limit = memberPage
 	}
 	m := s.manager
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
 	if in.Data != nil {
 		m.presence.show(seat{in.Room, s.name()}, in.Data)
 	}
@@ -70,11 +73,17 @@ func (s *Socket) presenceByClient(msg *Message) error {
 	if in.Watch != nil {
 		if !*in.Watch {
 			m.hub.Exit(s.member, watch)
+			m.presence.unfollow(in.Room)
 		} else if m.hub.Enter(s.member, watch, hub.Close) != nil {
 			return ErrClosed
+		} else if err := m.presence.follow(ctx, in.Room); err != nil {
+			return err
 		}
 	}
-	members, count, more := m.presence.page(in.Room, in.After, in.Limit)
+	members, count, more, err := m.presence.pageOf(ctx, in.Room, in.After, in.Limit)
+	if err != nil {
+		return err
+	}
 	answer := presenceAnswer{Members: make([]shownMember, 0, len(members)), Count: count}
 	for i := range members {
 		answer.Members = append(answer.Members, members[i].shown())
@@ -91,17 +100,19 @@ func (m *Member) shown() shownMember {
 
 // tellWatchers sends what has changed in a roster to those who watch it. The
 // roster is locked.
-func (m *SocketManager) tellWatchers(r *roster) {
+func (p *presence) tellWatchers(r *roster) {
+	m := p.manager
 	watch := hub.Address{Kind: hub.Watch, Name: r.room}
 	if m.hub.Count(watch) == 0 {
+		r.elsewhere = nil // nobody here wants to know any more
 		return
 	}
-	change := presenceChange{Count: len(r.people)}
+	change := presenceChange{Count: len(r.names())}
 	if len(r.changes) > presenceMost {
 		change.Partial = true
 	} else {
 		for name, told := range r.changes {
-			switch who := r.people[name]; {
+			switch who := r.merged(name); {
 			case who == nil && told:
 				change.Left = append(change.Left, name)
 			case who != nil:

@@ -112,7 +112,9 @@ func TestPublishAPIRefuses(t *testing.T) {
 		{apiToken, `[` + strings.Repeat(`{},`, 1000) + `{}]`, 413},
 	} {
 		status, body := post(api, tt.token, tt.body)
-		var e struct{ Error struct{ Code, Message string } }
+		var e struct {
+			Error struct{ Code, Message string }
+		}
 		if json.Unmarshal([]byte(body), &e); status != tt.status || e.Error.Code == "" || e.Error.Message == "" {
 			t.Errorf("%.60s: %d %.200s, want %d", tt.body, status, body, tt.status)
 		}

@@ -199,7 +199,7 @@ func (ses *Session) moveTo(s *Socket) (r resumption, ok bool) {
 	ses.socket = s
 	ses.over = s == nil
 	ses.mu.Unlock()
-	if old == s {
+	if s != nil && old == s {
 		r.granted = s.grants()
 		return r, true
 	}

@@ -126,6 +126,7 @@ func (m *SocketManager) welcome(h hijacked, r hub.Rendition, hs *Handshake, id I
 	m.hub.Add(s.member)
 	s.expireAt(id.ExpiresAt)
 	s.settleIn()
+	s.noteShares(nil)
 	s.conn.Start(h.early)
 	if m.census.isClosing() { // and may have looked before the socket was there
 		s.conn.Drain(protocol.CloseGoingAway, "the server is shutting down")

@@ -32,6 +32,8 @@ type Client struct {
 	t    testing.TB
 	dial func() net.Conn
 
+	request *http.Request // of the handshake
+
 	writing sync.Mutex // one frame at a time
 
 	mu       sync.Mutex // guards everything below
@@ -64,8 +66,8 @@ func (r Received) String() string {
 	return r.Text
 }
 
-func newClient(t testing.TB, dial func() net.Conn) *Client {
-	c := &Client{t: t, dial: dial, arrived: make(chan struct{})}
+func newClient(t testing.TB, r *http.Request, dial func() net.Conn) *Client {
+	c := &Client{t: t, request: r, dial: dial, arrived: make(chan struct{})}
 	c.nc = dial()
 	go c.read(c.nc)
 	return c
