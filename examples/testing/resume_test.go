@@ -103,3 +103,32 @@ func TestAReconnectShowsNobodyAnything(t *testing.T) {
 }
 
 // endregion
+
+// region restart
+func TestAfterARestartEverybodyIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before, after := newSockets(), newSockets() // what is in memory ends with its process
+		bob := finchtest.Connect(t, before, finch.Identity{User: "bob"})
+		bob.Hello()
+		if _, err := bob.Join("talk:tea"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := before.Room("talk:tea").Publish(t.Context(), "say", "hello"); err != nil {
+			t.Fatal(err)
+		}
+		bob.Expect("say", nil)
+
+		bob.Drop()
+		bob.Turn(after)
+		if g := bob.Resume(); g.Resumed || g.Reason != "bad_ticket" {
+			t.Fatalf("got %+v", g)
+		}
+		var reset finchtest.Outcome
+		bob.Expect("finch.reset", &reset)
+		if reset.Room != "talk:tea" || reset.Reason != "epoch" {
+			t.Fatalf("got %+v", reset)
+		}
+	})
+}
+
+// endregion
