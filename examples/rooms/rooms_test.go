@@ -110,6 +110,7 @@ func TestWhoWasAwayGetsWhatWasSaid(t *testing.T) {
 		finchtest.Pass(5 * time.Second)
 		publish(t, ann, "chat:7", "where are you?")
 		ann.Send("typing", Typing{"chat:7", "ann"}) // only for those who are here
+		synctest.Wait()
 		bob.Resume()
 		bob.Expect("finch.joined", nil)
 		hear(t, bob, "ann", "where are you?")
