@@ -142,7 +142,8 @@ func newServer(sockets *finch.SocketManager) http.Handler {
 		members := map[string]int{}
 		for who, err := range sockets.Room("chat:" + r.PathValue("id")).Members(r.Context()) {
 			if err != nil {
-				return // the client is gone
+				http.Error(w, "nobody can say now", http.StatusServiceUnavailable)
+				return
 			}
 			members[who.Name] = who.Devices
 		}
