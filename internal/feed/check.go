@@ -23,6 +23,10 @@ func (r *Runner[M]) check() {
 }
 
 // checkAll checks the heads of all rooms, and lets those go that nobody needs.
+//
+// It asks what has changed since the last check but one: a room that was opened
+// while the last one was on its way was not asked for, though the mark may be
+// from after its first messages.
 func (r *Runner[M]) checkAll() {
 	var next broker.Mark
 	complete := true
@@ -36,7 +40,7 @@ func (r *Runner[M]) checkAll() {
 		}
 	}
 	if complete && next != "" {
-		r.mark = next
+		r.marks[0], r.marks[1] = r.marks[1], next
 	}
 }
 
@@ -58,7 +62,7 @@ func (r *Runner[M]) checkPart(part []*entry[M]) (broker.Mark, error) {
 	asked := r.o.Now()
 	ctx, cancel := context.WithTimeout(r.ctx, r.o.Timeout)
 	defer cancel()
-	changed, reached, err := r.o.Broker.Heads(ctx, rooms, r.mark)
+	changed, reached, err := r.o.Broker.Heads(ctx, rooms, r.marks[0])
 	if err != nil {
 		return "", err
 	}

@@ -86,7 +86,6 @@ func (c *crowd) add(r *reader) {
 		c.members = map[*reader]bool{}
 	}
 	c.members[r] = true
-	r.crowd = c
 }
 
 func (c *crowd) count() int {
@@ -107,11 +106,7 @@ func (c *crowd) Attach(r *reader, at broker.Position, replay []broker.Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.add(r)
-	r.mu.Lock()
-	if r.last.IsZero() {
-		r.last = at
-	}
-	r.mu.Unlock()
+	r.attach(at)
 	for _, m := range replay {
 		r.receive(m)
 	}
@@ -122,6 +117,7 @@ func (c *crowd) Restart(r *reader, at broker.Position, why feed.Reason) {
 	defer c.mu.Unlock()
 	c.add(r)
 	r.restart(at, why)
+	r.answered()
 }
 
 func (c *crowd) RestartAll(at broker.Position, why feed.Reason) {
@@ -134,20 +130,43 @@ func (c *crowd) RestartAll(at broker.Position, why feed.Reason) {
 
 func (c *crowd) Refuse(r *reader, err error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.refused = err
+	r.mu.Unlock()
+	r.answered()
 }
 
 // A reader is a member that notes what it gets.
 type reader struct {
-	crowd *crowd // that has it; guarded by the crowd's lock
-
 	mu       sync.Mutex
 	last     broker.Position
 	got      []string
 	restarts []feed.Reason
 	refused  error
 	wrong    string
+
+	joins, cancelled, answers int
+}
+
+func (r *reader) attach(at broker.Position) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last.IsZero() {
+		r.last = at
+	}
+	r.answers++
+}
+
+// attached says whether every join was answered that was not cancelled.
+func (r *reader) attached() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.answers == r.joins-r.cancelled
+}
+
+func (r *reader) answered() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answers++
 }
 
 func (r *reader) receive(m broker.Message) {
@@ -183,6 +202,9 @@ func (r *reader) heard() ([]string, []feed.Reason) {
 // join brings the reader to p, from where it stands.
 func (r *reader) join(t *testing.T, p *process, room string) {
 	t.Helper()
+	r.mu.Lock()
+	r.joins++
+	r.mu.Unlock()
 	if err := p.runner.Join(room, r, r.position()); err != nil {
 		t.Error(err)
 	}
@@ -190,10 +212,19 @@ func (r *reader) join(t *testing.T, p *process, room string) {
 
 // leave takes the reader out of the room on p.
 func (r *reader) leave(p *process, room string) {
-	p.runner.Leave(room, r)
-	r.mu.Lock()
-	c := r.crowd
-	r.mu.Unlock()
+	if p.runner.Leave(room, r) {
+		r.mu.Lock()
+		r.cancelled++
+		r.mu.Unlock()
+	}
+	r.lag(p, room)
+}
+
+// lag takes the reader out of the crowd alone, as one that fell behind.
+func (r *reader) lag(p *process, room string) {
+	p.mu.Lock()
+	c := p.crowds[room]
+	p.mu.Unlock()
 	if c != nil {
 		c.mu.Lock()
 		delete(c.members, r)

@@ -67,7 +67,7 @@ type Runner[M comparable] struct {
 
 	jobs jobs[M]
 
-	mark broker.Mark // of the goroutine that checks
+	marks [2]broker.Mark // of the last check but one, and of the last; the checking goroutine's
 }
 
 // NewRunner makes a Runner and starts its goroutines. Close ends them.
