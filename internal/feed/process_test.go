@@ -15,7 +15,8 @@ import (
 // A process is a node with a Runner, as a program has it.
 type process struct {
 	broker.Sink // of which nothing but what stands below is called
-	faulty      *brokertest.FaultyBroker
+	b           broker.Broker
+	faulty      *brokertest.FaultyBroker // the same, if it has faults
 	runner      *feed.Runner[*reader]
 
 	mu     sync.Mutex
@@ -33,12 +34,31 @@ func (p *process) Uncertain(s broker.Scope, why error) {
 
 func startProcess(t *testing.T, c *memory.Cluster, id string, seed uint64, faults brokertest.Faults) *process {
 	t.Helper()
-	p := &process{t: t, crowds: map[string]*crowd{}, faulty: brokertest.Faulty(c.Node(), seed, faults)}
-	p.runner = feed.NewRunner(feed.Options[*reader]{Broker: p.faulty, Room: p.room, Gone: p.gone, Keep: p.keep})
-	if err := p.faulty.Start(t.Context(), broker.Node{ID: id}, p); err != nil {
+	f := brokertest.Faulty(c.Node(), seed, faults)
+	p := startOn(t, f, id)
+	p.faulty = f
+	return p
+}
+
+// startOn starts a process on a broker.
+func startOn(t *testing.T, b broker.Broker, id string) *process {
+	t.Helper()
+	p := &process{t: t, b: b, crowds: map[string]*crowd{}}
+	p.runner = feed.NewRunner(feed.Options[*reader]{Broker: b, Room: p.room, Gone: p.gone, Keep: p.keep})
+	if err := b.Start(t.Context(), broker.Node{ID: id}, p); err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// publish publishes in a room, and returns where the message stands.
+func (p *process) publish(room, data string) broker.Position {
+	p.t.Helper()
+	ack, err := p.b.Publish(context.Background(), room, []byte(data), broker.PublishOptions{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return ack.Position
 }
 
 func (p *process) room(name string) feed.Room[*reader] {
@@ -68,7 +88,7 @@ func (p *process) keep(name string) bool {
 
 func (p *process) close(t *testing.T) {
 	t.Helper()
-	if err := p.faulty.Close(context.Background()); err != nil {
+	if err := p.b.Close(context.Background()); err != nil {
 		t.Error(err)
 	}
 	p.runner.Close()
@@ -89,6 +109,9 @@ func (c *crowd) add(r *reader) {
 }
 
 func (c *crowd) count() int {
+	if c == nil {
+		return 0
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.members)
