@@ -215,10 +215,15 @@ func (a *attendance) refuse(e *Error) {
 	a.finish(e)
 }
 
-// finish lets whoever waits go on.
+// finish lets whoever waits go on. Only the first counts: a way that another one
+// has replaced is still answered by its feed, which must never wait for anybody.
 func (a *attendance) finish(err error) {
-	if a.done != nil {
-		a.done <- err
+	if a.done == nil {
+		return
+	}
+	select {
+	case a.done <- err:
+	default:
 	}
 }
 
