@@ -68,11 +68,14 @@ func (s *Socket) hello(ctx context.Context, msg *Message) error {
 		}
 	}
 	back, reason := s.resumeOrBegin(ctx, in.Ticket)
-	for _, room := range back.granted {
-		s.grant(room)
+	if back.session == nil {
+		return ErrClosed
 	}
 	msg.Reply(s.greeting(back.held || in.Ticket != "" && reason == "", reason))
 	s.reenter(ctx, &in, in.Ticket != "" && reason == "")
+	if back.held {
+		m.presence.vacate(s) // the rooms that the client has left while it was away
+	}
 	if back.held && in.Ticket != "" {
 		m.guardSession("OnResume", m.sessionEvent.OnResume != nil, func() { m.sessionEvent.OnResume(ctx, back.session, s) })
 	}
@@ -153,10 +156,11 @@ func (s *Socket) reenter(ctx context.Context, in *helloRequest, resumed bool) {
 		}
 		begin(&attendance{at: at, from: in.Rooms[room]})
 	}
-	if user := s.User(); user != "" && s.manager.declarations.users.Load() != nil {
+	// A client that has a position there waits for an answer, declared or not.
+	if user := s.User(); user != "" && (s.manager.declarations.users.Load() != nil || !in.User.IsZero()) {
 		begin(&attendance{at: hub.Address{Kind: hub.User, Name: user}, from: in.User, resume: resumed})
 	}
-	if s.manager.declarations.everyone.Load() != nil {
+	if s.manager.declarations.everyone.Load() != nil || !in.Everyone.IsZero() {
 		begin(&attendance{at: hub.Address{Kind: hub.Everyone}, from: in.Everyone, resume: resumed})
 	}
 	for _, a := range ways {
