@@ -17,6 +17,7 @@ type attendance struct {
 	from   broker.Position // where the client stands; zero: nowhere
 	way    way
 	resume bool // the session was in before: what it missed is owed
+	behind bool // the socket is in, and fell behind at from: what it missed is owed
 	shown  bool // in the room's presence, with
 	data   json.RawMessage
 	asked  *Message   // finch.join, whose answer says how it went
@@ -85,7 +86,11 @@ func (f *roomFeed) Emit(msg broker.Message) {
 	except := m.memberCalled(r.except)
 	m.hub.Send(f.at, out, except)
 	if except != nil && m.hub.In(except, f.at) {
-		socketOf(except).told(f.note(protocol.PathPosition, outcome{Position: msg.Position.String()}))
+		s := socketOf(except)
+		// One that fell behind has not come so far yet: it is told when it does.
+		if _, lags := s.lagsAt(f.at); !lags && s.saidHello() {
+			s.told(f.note(protocol.PathPosition, outcome{Position: msg.Position.String()}))
+		}
 	}
 }
 
@@ -103,10 +108,12 @@ func (f *roomFeed) note(path string, o outcome) []byte {
 func (f *roomFeed) Attach(a *attendance, at broker.Position, replay []broker.Message) {
 	f.last = at
 	switch {
-	case a.resume && a.from.IsZero() && !at.IsEmpty():
+	case (a.resume || a.behind) && a.from.IsZero() && !at.IsEmpty():
 		f.enter(a, outcome{Position: at.String(), Recovered: new(bool), Reason: noPosition}, nil)
 	case a.from.IsZero():
 		f.enter(a, outcome{Position: at.String()}, nil)
+	case a.behind: // it asked for nothing
+		f.enter(a, outcome{Position: a.from.String()}, replay)
 	default:
 		yes := true
 		f.enter(a, outcome{Position: a.from.String(), Recovered: &yes, Missed: len(replay)}, replay)
@@ -145,12 +152,15 @@ func (f *roomFeed) enter(a *attendance, o outcome, replay []broker.Message) {
 	}
 	// Whoever comes back to a point of the past gets from there on what the address
 	// still owes it, too.
-	if !a.from.IsZero() || a.way == bySelf && a.resume {
+	if !a.from.IsZero() || a.behind {
 		m.hub.Forget(s.member, f.at)
 	}
 	if err := m.hub.Enter(s.member, f.at, m.declarations.of(f.at).policy()); err != nil {
 		a.finish(ErrClosed)
 		return
+	}
+	if from, lags := s.lagsAt(f.at); lags { // since it asked
+		o.Position = from.String()
 	}
 	frames := make([][]byte, 0, len(replay)+1)
 	if told := a.announce(f.at, o); told != nil {

@@ -17,3 +17,15 @@ func CountCompressed(m *SocketManager) *atomic.Int64 {
 	}
 	return n
 }
+
+// Leftovers counts the sessions of m and the people in its rooms' presence.
+func Leftovers(m *SocketManager) (sessions, people int) {
+	m.presence.mu.Lock()
+	defer m.presence.mu.Unlock()
+	for _, r := range m.presence.rosters {
+		r.mu.Lock()
+		people += len(r.people)
+		r.mu.Unlock()
+	}
+	return m.sessions.count(), people
+}

@@ -59,7 +59,7 @@ func (s *Socket) hello(ctx context.Context, msg *Message) error {
 	if err := decodePositions(msg, &in); err != nil {
 		return err
 	}
-	if len(in.Rooms) > m.limits.roomsPerSocket() {
+	if len(in.Rooms) > m.limits.roomsPerSocket()+m.grantedTo(s, in.Ticket) {
 		return Errorf(protocol.StatusConflict, protocol.RefusalTooManyRooms, "a socket may be in %d rooms", m.limits.roomsPerSocket())
 	}
 	if in.Token != "" {
@@ -80,6 +80,16 @@ func (s *Socket) hello(ctx context.Context, msg *Message) error {
 		m.guardSession("OnResume", m.sessionEvent.OnResume != nil, func() { m.sessionEvent.OnResume(ctx, back.session, s) })
 	}
 	return nil
+}
+
+// grantedTo counts the rooms that the server has joined a client to, which may
+// be any number: they do not count for the client's limit.
+func (m *SocketManager) grantedTo(s *Socket, text string) int {
+	n := len(s.grants())
+	if t, err := m.sealer.open(text, time.Now()); err == nil {
+		n += len(t.rooms)
+	}
+	return n
 }
 
 // resumeOrBegin gives the socket its session. The reason says why a ticket was

@@ -62,6 +62,11 @@ func (s *Socket) Leave(ctx context.Context, room string) error {
 // leave takes the socket out of a room; false if it was not in it.
 func (s *Socket) leave(room string) bool {
 	at := hub.Address{Kind: hub.Room, Name: room}
+	s.mu.Lock()
+	if s.more != nil {
+		s.more.caughtUp(at) // it is owed nothing any more
+	}
+	s.mu.Unlock()
 	waited := s.abandon(at)
 	s.revoke(room)
 	was := s.manager.hub.Exit(s.member, at)
@@ -110,8 +115,14 @@ func (s *Socket) set(a *attendance) error {
 	}
 	before := x.attending[a.at]
 	x.attending[a.at] = a
+	if l, behind := x.lagging[a.at]; behind && a.from.IsZero() {
+		// From nowhere would be a first entry, and what it missed forgotten.
+		a.from, a.behind = l.from, true
+		x.lagging[a.at] = lag{from: l.from, back: true}
+	}
 	s.mu.Unlock()
 	if before != nil {
+		n.runner.Leave(storeName(a.at), before)
 		before.finish(ErrClosed) // this one takes its place
 	}
 	if err := n.runner.Join(storeName(a.at), a, a.from); err != nil {
@@ -146,21 +157,38 @@ func (s *Socket) arrived(a *attendance) bool {
 	if s.more == nil || s.more.attending[a.at] != a {
 		return false
 	}
-	delete(s.more.attending, a.at)
-	if len(s.more.attending) == 0 {
-		s.more.attending = nil
+	s.more.unattend(a.at)
+	if a.behind || !a.from.IsZero() {
+		s.more.caughtUp(a.at)
 	}
 	return true
+}
+
+func (x *socketExtras) unattend(at hub.Address) {
+	delete(x.attending, at)
+	if len(x.attending) == 0 {
+		x.attending = nil
+	}
 }
 
 // abandon gives up a way that has not been answered; false if there is none.
 func (s *Socket) abandon(at hub.Address) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.more == nil || s.more.attending[at] == nil {
+		s.mu.Unlock()
 		return false
 	}
-	delete(s.more.attending, at)
+	a := s.more.attending[at]
+	s.more.unattend(at)
+	l, behind := s.more.lagging[at]
+	if behind {
+		s.more.lagging[at] = lag{from: l.from}
+	}
+	s.mu.Unlock()
+	s.manager.node.runner.Leave(storeName(at), a) // else it waits as long as the broker is away
+	if behind {
+		go s.catchUp() // the way that was given up was that of one that fell behind
+	}
 	return true
 }
 
@@ -199,7 +227,7 @@ func (s *Socket) joinByClient(ctx context.Context, msg *Message) error {
 	at := hub.Address{Kind: hub.Room, Name: in.Room}
 	m := s.manager
 	if m.hub.In(s.member, at) && m.node.follows(at) {
-		if in.Position.IsZero() {
+		if _, lags := s.lagsAt(at); in.Position.IsZero() && !lags {
 			return s.whereItStands(at, msg)
 		}
 	} else if err := s.mayJoin(ctx, in.Room); err != nil {
@@ -234,9 +262,6 @@ func (s *Socket) whereItStands(at hub.Address, msg *Message) error {
 		return err
 	}
 	said := m.node.runner.With(storeName(at), func(top broker.Position) {
-		if from, lags := s.lagsAt(at); lags {
-			top = from
-		}
 		s.told(msg.answerFrame(outcome{Room: at.Name, Position: top.String()}))
 	})
 	if !said { // it is just being opened

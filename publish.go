@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -83,14 +84,31 @@ func (m *SocketManager) publish(ctx context.Context, at hub.Address, rec *record
 		// The first message of an address that was only sent to until now, or one
 		// that is still being opened: its members are here.
 		if err := n.runner.Open(ctx, name); err != nil {
+			if ctx.Err() != nil {
+				err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+			}
 			return broker.Ack{}, err
 		}
 	}
 	ack, err := n.broker.Publish(ctx, name, rec.append(nil), o)
-	if errors.Is(err, broker.ErrTooLarge) {
-		err = ErrTooLarge
+	return ack, publishFailure(err)
+}
+
+// publishFailure is what a broker's error says to a publisher. All but those that
+// the broker promises to return for nothing leave the outcome open.
+func publishFailure(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, broker.ErrTooLarge):
+		return ErrTooLarge
 	}
-	return ack, err
+	for _, nothing := range []error{broker.ErrBadRoom, broker.ErrUnknownProfile, broker.ErrKeyReused, broker.ErrClosed, broker.ErrUnavailable, broker.ErrUnknownOutcome} {
+		if errors.Is(err, nothing) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 }
 
 // publishRequest is what a client says to record a message.
