@@ -54,6 +54,7 @@ type standpoint struct {
 	leaving bool
 	lagged  bool
 	again   bool // it is to ask again
+	fresh   bool // nothing has come since a reset
 }
 
 // letter is a publish with a key that is repeated until its outcome is known.
@@ -61,7 +62,7 @@ type letter struct {
 	room, id string
 	body     map[string]any
 	waiting  bool // for an answer
-	life     int
+	since    time.Time
 	echo     bool
 }
 
@@ -146,7 +147,11 @@ func (a *actor) sayHello(l *link) {
 	a.stage.mu.Lock()
 	data := map[string]any{"version": 1}
 	rooms := map[string]string{}
+	a.note("says hello")
 	for at, s := range a.places {
+		if s.leaving {
+			continue
+		}
 		s.awaited = !s.at.IsZero()
 		if at[0] == '/' {
 			rooms[at[1:]] = s.at.String()
@@ -211,9 +216,13 @@ func (a *actor) join(room string) {
 	}
 	a.ever[room] = true
 	s := a.places[at]
-	if s == nil {
+	switch {
+	case s == nil:
 		s = &standpoint{joining: true}
 		a.places[at] = s
+	case s.joining || s.awaited && !s.again:
+		a.stage.mu.Unlock()
+		return // it is on the way
 	}
 	l, from := a.link, s.at
 	s.again = false
@@ -282,7 +291,7 @@ func (a *actor) publish(room string, keyed, echo bool, pad int) {
 	body["data"] = said
 	if keyed {
 		body["key"] = said.ID
-		a.letter = &letter{room: room, id: said.ID, body: body, life: a.life, echo: echo}
+		a.letter = &letter{room: room, id: said.ID, body: body, since: time.Now(), echo: echo}
 		w.mu.Unlock()
 		a.post()
 		return
@@ -298,6 +307,9 @@ func (a *actor) post() {
 	w := a.stage
 	w.mu.Lock()
 	m := a.letter
+	if m != nil && time.Since(m.since) > time.Minute {
+		m, a.letter = nil, nil // the outcome is unknown, and stays so
+	}
 	if m == nil || m.waiting || a.link == nil || a.hello && !a.greeted {
 		w.mu.Unlock()
 		return
@@ -330,7 +342,7 @@ func (a *actor) published(e *protocol.Envelope, id, room string) bool {
 		switch e.Error.Code {
 		case protocol.RefusalUnavailable, protocol.RefusalUnknownOutcome:
 			return false
-		case protocol.RefusalNotInRoom, protocol.RefusalHeldBack:
+		case protocol.RefusalNotInRoom, protocol.RefusalHeldBack, protocol.RefusalRoomNotDeclared:
 			return true // it left meanwhile; it lets that one be
 		}
 		a.fail("publishes %s in %s and is answered %v", id, room, e.Error)

@@ -126,12 +126,22 @@ func (f *roomFeed) Restart(a *attendance, at broker.Position, why feed.Reason) {
 	f.enter(a, outcome{Position: at.String(), Recovered: new(bool), Reason: why}, nil)
 }
 
-// RestartAll tells all members that what they have is stale.
+// RestartAll tells all members that what they have is stale, but those who wait
+// to hear whether they can go on from where they stand: they may have been told
+// more elsewhere, and are answered after this.
 func (f *roomFeed) RestartAll(at broker.Position, why feed.Reason) {
-	reset := f.manager.gate.compression.message(f.note(protocol.PathReset, outcome{Position: at.String(), Reason: why}))
+	m := f.manager
+	policy := m.declarations.of(f.at).policy()
+	for _, member := range m.hub.Members(f.at) {
+		if socketOf(member).isAsking(f.at) {
+			m.hub.Exit(member, f.at)
+			defer m.hub.Enter(member, f.at, policy)
+		}
+	}
+	reset := m.gate.compression.message(f.note(protocol.PathReset, outcome{Position: at.String(), Reason: why}))
 	reset.Step = &hub.Step{Before: f.last, At: at}
 	f.last = at
-	f.manager.hub.Send(f.at, reset, nil)
+	m.hub.Send(f.at, reset, nil)
 }
 
 // Refuse answers for an address that cannot be opened.
@@ -162,12 +172,20 @@ func (f *roomFeed) enter(a *attendance, o outcome, replay []broker.Message) {
 	if from, lags := s.lagsAt(f.at); lags { // since it asked
 		o.Position = from.String()
 	}
-	frames := make([][]byte, 0, len(replay)+1)
-	if told := a.announce(f.at, o); told != nil {
-		frames = append(frames, s.rendered(told))
-	}
+	frames := make([][]byte, 1, len(replay)+1) // the first is for what it is told
 	for i := range replay {
-		frames = append(frames, s.rendered(f.replayed(s, &replay[i])))
+		b, message := f.replayed(s, &replay[i])
+		if b != nil {
+			frames = append(frames, s.rendered(b))
+		}
+		if !message && o.Missed > 0 {
+			o.Missed--
+		}
+	}
+	if told := a.announce(f.at, o); told != nil {
+		frames[0] = s.rendered(told)
+	} else {
+		frames = frames[1:]
 	}
 	size := 0
 	for _, b := range frames {
@@ -188,13 +206,17 @@ func (f *roomFeed) enter(a *attendance, o outcome, replay []broker.Message) {
 	a.finish(nil)
 }
 
-// replayed is a message of the past in the form in which the socket gets it.
-func (f *roomFeed) replayed(s *Socket, msg *broker.Message) []byte {
+// replayed is a message of the past in the form in which the socket gets it; one
+// that is not for it is none, but a step for those who understand.
+func (f *roomFeed) replayed(s *Socket, msg *broker.Message) (b []byte, message bool) {
 	r, err := parseRecord(msg.Data)
-	if err != nil || r.except == s.clientID() {
-		return f.note(protocol.PathPosition, outcome{Position: msg.Position.String()})
+	switch {
+	case err == nil && r.except != s.clientID():
+		return r.frame(f.at, msg), true
+	case s.saidHello():
+		return f.note(protocol.PathPosition, outcome{Position: msg.Position.String()}), false
 	}
-	return r.frame(f.at, msg)
+	return nil, false
 }
 
 // announce makes what the client is told, in the form in which it asked; nil if

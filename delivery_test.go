@@ -16,6 +16,7 @@ import (
 
 var (
 	oneSeed = flag.Uint64("seed", 0, "run the stage with this seed alone")
+	tailing = flag.Int("tail", 60, "how much of what happened a failure tells")
 	seeds   = flag.Int("seeds", 40, "how many seeds the stage runs with")
 )
 

@@ -67,17 +67,16 @@ func (s *Socket) hello(ctx context.Context, msg *Message) error {
 			return err
 		}
 	}
+	first := !s.saidHello()
 	back, reason := s.resumeOrBegin(ctx, in.Ticket)
 	if back.session == nil {
 		return ErrClosed
 	}
 	msg.Reply(s.greeting(back.held || in.Ticket != "" && reason == "", reason))
-	s.reenter(ctx, &in, in.Ticket != "" && reason == "")
+	s.reenter(ctx, &in, first && in.Ticket != "" && reason == "")
 	if back.held {
 		m.presence.vacate(s) // the rooms that the client has left while it was away
-	}
-	if back.held && in.Ticket != "" {
-		m.guardSession("OnResume", m.sessionEvent.OnResume != nil, func() { m.sessionEvent.OnResume(ctx, back.session, s) })
+		back.session.resumed(ctx, s)
 	}
 	return nil
 }
@@ -138,7 +137,8 @@ func (s *Socket) greeting(resumed bool, reason string) greeting {
 
 // reenter lets the client into the rooms that it names and those that the
 // server has joined it to, each from where it stands, and says of each how it
-// went. It waits for them a while.
+// went. It waits for them a while. A socket that has resumed a session is owed
+// what that missed; one that says hello again is where it is.
 func (s *Socket) reenter(ctx context.Context, in *helloRequest, resumed bool) {
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()

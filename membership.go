@@ -150,6 +150,18 @@ func (s *Socket) settleIn() {
 	}
 }
 
+// isAsking tells whether the socket waits to hear whether it can go on in an
+// address from where it stands.
+func (s *Socket) isAsking(at hub.Address) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.more == nil {
+		return false
+	}
+	a := s.more.attending[at]
+	return a != nil && !a.from.IsZero()
+}
+
 // arrived ends the waiting of a way; false if it was given up meanwhile.
 func (s *Socket) arrived(a *attendance) bool {
 	s.mu.Lock()

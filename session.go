@@ -39,6 +39,8 @@ type Session struct {
 	id      string // that of its first socket: public, and no proof of anything
 	user    string
 
+	events sync.Mutex // held while a callback runs, so that they keep their order; taken before mu
+
 	mu      sync.Mutex // guards everything below; taken before a Socket's
 	socket  *Socket    // nil while dropped
 	granted []string   // while dropped: the rooms the server joined it to
@@ -302,6 +304,8 @@ func (s *Socket) grants() []string {
 // callback.
 func (ses *Session) lost(s *Socket, why CloseReason) {
 	m := ses.manager
+	ses.events.Lock() // whoever resumes from now on says so after this
+	defer ses.events.Unlock()
 	ses.mu.Lock()
 	present := m.presence.handOver(s)
 	if ses.socket != s || ses.over { // it has another one already
@@ -317,15 +321,33 @@ func (ses *Session) lost(s *Socket, why CloseReason) {
 	}
 	ses.mu.Unlock()
 	if final {
-		ses.leave(why, 0)
+		ses.end(why, 0)
 		return
 	}
 	m.guardSession("OnDrop", m.sessionEvent.OnDrop != nil, func() { m.sessionEvent.OnDrop(m.alive, ses) })
 }
 
+// resumed is called when a socket that resumed the session is back in its rooms.
+func (ses *Session) resumed(ctx context.Context, s *Socket) {
+	ses.events.Lock()
+	defer ses.events.Unlock()
+	if ses.Socket() != s {
+		return // the next one says it
+	}
+	m := ses.manager
+	m.guardSession("OnResume", m.sessionEvent.OnResume != nil, func() { m.sessionEvent.OnResume(ctx, ses, s) })
+}
+
 // leave ends a session that has no socket: at the end of one of its graces, or
 // (0) whichever it is.
 func (ses *Session) leave(why CloseReason, drop int) {
+	ses.events.Lock()
+	defer ses.events.Unlock()
+	ses.end(why, drop)
+}
+
+// end is leave with events held.
+func (ses *Session) end(why CloseReason, drop int) {
 	m := ses.manager
 	ses.mu.Lock()
 	if ses.socket != nil || ses.over || drop != 0 && drop != ses.drops {

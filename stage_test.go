@@ -168,6 +168,7 @@ func (w *stage) follow() finch.SessionEvent {
 			w.fault("the session %s has %s after %q", ses.Name(), event, before)
 		}
 		w.lives[ses] = event
+		w.note("session %s: %s", ses.Name(), event)
 	}
 	return finch.SessionEvent{
 		OnDrop: func(_ context.Context, ses *finch.Session) { step(ses, "drop", "", "resume") },
@@ -188,7 +189,7 @@ func (w *stage) note(format string, args ...any) {
 // fault notes what must not be; the director fails the test. Called with mu held.
 func (w *stage) fault(format string, args ...any) {
 	if w.failed == "" {
-		w.failed = fmt.Sprintf(format, args...) + "\n" + strings.Join(w.trace[max(0, len(w.trace)-60):], "\n")
+		w.failed = fmt.Sprintf(format, args...) + "\n" + strings.Join(w.trace[max(0, len(w.trace)-*tailing):], "\n")
 	}
 }
 
@@ -475,7 +476,7 @@ func (w *stage) close(n *playhouse, room string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, a := range w.actors { // they are not told
-		if a.link != nil && !a.hello && !slices.Contains(w.inRooms(a), room) {
+		if s := a.places["/"+room]; s != nil && !s.joining && !s.awaited && a.link != nil && !a.hello && !slices.Contains(w.inRooms(a), room) {
 			delete(a.places, "/"+room)
 		}
 	}
