@@ -87,7 +87,7 @@ func planOf(seed uint64) plan {
 	}
 	p := plan{
 		seed: seed, bubble: true, nodes: 1 + r.IntN(3), actors: 6,
-		queue: 4<<10 + r.IntN(60<<10), grace: time.Duration(1+r.IntN(30)) * time.Second,
+		queue: 8<<10 + r.IntN(60<<10), grace: time.Duration(1+r.IntN(30)) * time.Second,
 		ticketAge: 30 * time.Minute,
 	}
 	p.cluster = p.nodes > 1 || r.IntN(2) == 0

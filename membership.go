@@ -35,7 +35,7 @@ func (s *Socket) Join(ctx context.Context, room string) error {
 	}
 	s.grant(room)
 	var err error
-	if m := s.manager; !m.node.follows(at) {
+	if m := s.manager; !m.node.follows(at) && !m.published(at) {
 		if m.hub.Enter(s.member, at, hub.Close) != nil {
 			err = ErrClosed
 		} else if s.saidHello() {

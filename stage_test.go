@@ -21,16 +21,17 @@ import (
 // A stage is a store, managers on faulty nodes of it, and actors. In a bubble
 // one goroutine directs it and a seed nearly repeats a run; outside, several.
 type stage struct {
-	t       testing.TB
-	seed    uint64
-	bubble  bool
-	random  *rand.Rand // of the director
-	cluster *memory.Cluster
-	witness *witness
-	nodes   []*playhouse
-	faulty  bool // the broker is refused or cut now and then
-	running sync.WaitGroup
-	over    chan struct{}
+	t          testing.TB
+	seed       uint64
+	bubble     bool
+	random     *rand.Rand // of the director
+	cluster    *memory.Cluster
+	witness    *witness
+	nodes      []*playhouse
+	faulty     bool // the broker is refused or cut now and then
+	staleHeads bool
+	running    sync.WaitGroup
+	over       chan struct{}
 
 	replayBytes int
 
@@ -111,6 +112,7 @@ func newStage(t testing.TB, p plan) *stage {
 		lives:  map[*finch.Session]string{},
 
 		replayBytes: p.queue / 2,
+		staleHeads:  p.faults.StaleHeads > 0,
 	}
 	bits := rand.New(rand.NewPCG(p.seed, 2))
 	var drawing sync.Mutex
@@ -296,6 +298,9 @@ func (w *stage) act(r *rand.Rand, a *actor) {
 		if a.hello && !away {
 			w.mu.Lock()
 			l, greeted := a.link, a.greeted
+			for _, s := range a.places { // one at a time, or each is answered from where it was asked
+				greeted = greeted && !s.awaited && !s.joining
+			}
 			w.mu.Unlock()
 			if greeted {
 				a.sayHello(l)
@@ -454,6 +459,9 @@ func (w *stage) strike(r *rand.Rand, n *playhouse, room string) {
 
 // lose makes the store lose what it acknowledged.
 func (w *stage) lose(room string, n int) {
+	for _, n := range w.nodes { // what it loses does not come afterwards
+		n.faulty.Flush()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.note("the store loses %d of %s", w.cluster.LoseTail("r:"+room, n), room)
