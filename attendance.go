@@ -20,8 +20,23 @@ type attendance struct {
 	behind bool // the socket is in, and fell behind at from: what it missed is owed
 	shown  bool // in the room's presence, with
 	data   json.RawMessage
-	asked  *Message   // finch.join, whose answer says how it went
-	done   chan error // gets how it ended; nil if nobody waits
+	ticket bool        // the client gets a new ticket with it
+	asked  *Message    // finch.join, whose answer says how it went
+	before *attendance // whose place it took, and who waits for it
+	done   chan error  // gets how it ended; nil if nobody waits
+}
+
+// takePlaceOf makes a that of a way which is not answered yet. One from nowhere
+// goes on from where that one stood, or what is owed there would be lost.
+func (a *attendance) takePlaceOf(before *attendance) {
+	a.before = before
+	if !a.from.IsZero() {
+		return
+	}
+	a.from, a.resume, a.behind = before.from, before.resume, before.behind
+	if a.way != byClient && (before.way == byClient || before.way == byHello) {
+		a.way, a.asked = before.way, before.asked // who asked is to be told
+	}
 }
 
 // A way says who wants to be told what.
@@ -224,17 +239,28 @@ func (f *roomFeed) replayed(s *Socket, msg *broker.Message) (b []byte, message b
 func (a *attendance) announce(at hub.Address, o outcome) []byte {
 	s := a.socket
 	o.Room, o.To = wireAddress(at)
+	if a.ticket {
+		o.Ticket = s.ticketNow()
+	}
+	way := bySelf
+	if a.ticket {
+		way = byServer
+	}
+	for w := a; w != nil; w = w.before {
+		if w.way != byClient {
+			way = w.way
+			break
+		}
+		if b := w.asked.answerFrame(o); b != nil { // nil: it was told to ask again
+			return b
+		}
+	}
 	switch reset := o.Recovered != nil && !*o.Recovered; {
-	case a.way == byClient:
-		return a.asked.answerFrame(o)
 	case reset:
 		o.Recovered = nil
 		return s.noteFrame(protocol.PathReset, o)
-	case a.way == bySelf || !s.saidHello():
+	case way == bySelf || !s.saidHello():
 		return nil
-	}
-	if a.way == byServer {
-		o.Ticket = s.ticketNow()
 	}
 	return s.noteFrame(protocol.PathJoined, o)
 }
@@ -250,12 +276,11 @@ func (a *attendance) refuse(e *Error) {
 // finish lets whoever waits go on. Only the first counts: a way that another one
 // has replaced is still answered by its feed, which must never wait for anybody.
 func (a *attendance) finish(err error) {
-	if a.done == nil {
-		return
-	}
-	select {
-	case a.done <- err:
-	default:
+	for ; a != nil; a = a.before {
+		select {
+		case a.done <- err:
+		default: // nobody waits, or it was finished
+		}
 	}
 }
 

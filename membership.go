@@ -42,7 +42,7 @@ func (s *Socket) Join(ctx context.Context, room string) error {
 			s.told(s.noteFrame(protocol.PathJoined, outcome{Room: room, Ticket: s.ticketNow()}))
 		}
 	} else {
-		err = s.attend(ctx, &attendance{socket: s, at: at})
+		err = s.attend(ctx, &attendance{socket: s, at: at, ticket: true})
 	}
 	if err != nil {
 		s.revoke(room)
@@ -59,6 +59,9 @@ func (s *Socket) Leave(ctx context.Context, room string) error {
 	return nil
 }
 
+// errTakenOut answers a client that was just about to enter.
+var errTakenOut = Errorf(protocol.StatusForbidden, protocol.RefusalForbidden, "the server has taken you out of the room")
+
 // leave takes the socket out of a room; false if it was not in it.
 func (s *Socket) leave(room string) bool {
 	at := hub.Address{Kind: hub.Room, Name: room}
@@ -67,7 +70,7 @@ func (s *Socket) leave(room string) bool {
 		s.more.caughtUp(at) // it is owed nothing any more
 	}
 	s.mu.Unlock()
-	waited := s.abandon(at)
+	waited := s.abandon(at, nil, errTakenOut)
 	s.revoke(room)
 	was := s.manager.hub.Exit(s.member, at)
 	s.manager.left(s, room)
@@ -85,7 +88,8 @@ func (s *Socket) attend(ctx context.Context, a *attendance) error {
 		return err
 	case <-ctx.Done():
 	}
-	if s.abandon(a.at) {
+	// Where others wait for it too, it goes on without this one.
+	if a.before != nil || s.isReplaced(a) || s.abandon(a.at, a, nil) {
 		return fmt.Errorf("%w: %w", broker.ErrUnavailable, ctx.Err())
 	}
 	return <-a.done // just now
@@ -114,6 +118,9 @@ func (s *Socket) set(a *attendance) error {
 		x.attending = make(map[hub.Address]*attendance, 1)
 	}
 	before := x.attending[a.at]
+	if before != nil {
+		a.takePlaceOf(before)
+	}
 	x.attending[a.at] = a
 	if l, behind := x.lagging[a.at]; behind && a.from.IsZero() {
 		// From nowhere would be a first entry, and what it missed forgotten.
@@ -123,10 +130,9 @@ func (s *Socket) set(a *attendance) error {
 	s.mu.Unlock()
 	if before != nil {
 		n.runner.Leave(storeName(a.at), before)
-		before.finish(ErrClosed) // this one takes its place
 	}
 	if err := n.runner.Join(storeName(a.at), a, a.from); err != nil {
-		s.abandon(a.at)
+		s.abandon(a.at, a, err)
 		return err
 	}
 	return nil
@@ -176,6 +182,28 @@ func (s *Socket) arrived(a *attendance) bool {
 	return true
 }
 
+// isReplaced tells whether another way that is not answered yet took a's place.
+func (s *Socket) isReplaced(a *attendance) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.more == nil {
+		return false
+	}
+	by := s.more.attending[a.at]
+	for by != nil && by.before != a {
+		by = by.before
+	}
+	return by != nil
+}
+
+// giveUp ends the ways of a socket that has ended.
+func (s *Socket) giveUp(ways map[hub.Address]*attendance) {
+	for at, a := range ways {
+		a.finish(ErrClosed)
+		s.manager.node.runner.Leave(storeName(at), a)
+	}
+}
+
 func (x *socketExtras) unattend(at hub.Address) {
 	delete(x.attending, at)
 	if len(x.attending) == 0 {
@@ -183,10 +211,11 @@ func (x *socketExtras) unattend(at hub.Address) {
 	}
 }
 
-// abandon gives up a way that has not been answered; false if there is none.
-func (s *Socket) abandon(at hub.Address) bool {
+// abandon gives up a way into an address that has not been answered: this one, or
+// (nil) whichever it is. Whoever waits for it gets why. False if there is none.
+func (s *Socket) abandon(at hub.Address, which *attendance, why error) bool {
 	s.mu.Lock()
-	if s.more == nil || s.more.attending[at] == nil {
+	if s.more == nil || s.more.attending[at] == nil || which != nil && s.more.attending[at] != which {
 		s.mu.Unlock()
 		return false
 	}
@@ -197,6 +226,7 @@ func (s *Socket) abandon(at hub.Address) bool {
 		s.more.lagging[at] = lag{from: l.from}
 	}
 	s.mu.Unlock()
+	a.finish(why)
 	s.manager.node.runner.Leave(storeName(at), a) // else it waits as long as the broker is away
 	if behind {
 		go s.catchUp() // the way that was given up was that of one that fell behind

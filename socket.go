@@ -225,6 +225,10 @@ func (s *Socket) ended() {
 			x.expiry.Stop()
 		}
 		x.asks.fail(ErrClosed)
+		if len(x.attending) > 0 {
+			go s.giveUp(x.attending) // not from here: a feed may be what calls
+			x.attending = nil
+		}
 	}
 	s.mu.Unlock()
 	s.manager.hub.Remove(s.member)

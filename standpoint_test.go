@@ -215,6 +215,7 @@ func (a *actor) restarted(at string, s *standpoint, n *roomNews) {
 		a.fail("is restarted in %s at no position", at)
 	case s.at.IsZero(), n.Reason == "unavailable" && w.faulty:
 	case n.Reason == "ahead" && w.staleHeads: // the feed believes the second answer
+	case !a.hello && (n.Reason == "forked" || n.Reason == "tail_lost"): // it was further than it knew
 	case s.fresh && s.at == p: // once with all, and once as the answer
 	case at[0] != '/' && s.at == p: // it is there before its feed knows, and gets what all get
 	case n.Reason == "no_position":
