@@ -54,7 +54,7 @@ type standpoint struct {
 	leaving bool
 	lagged  bool
 	again   bool // it is to ask again
-	fresh   bool // nothing has come since a reset
+	asking  bool // a finch.join is not answered
 }
 
 // letter is a publish with a key that is repeated until its outcome is known.
@@ -104,6 +104,7 @@ func (a *actor) connect(n *playhouse) {
 		a.letter.waiting = false
 	}
 	for at, s := range a.places {
+		s.asking = false
 		if s.awaited, s.lagged, s.again = false, false, false; s.leaving || s.joining {
 			delete(a.places, at)
 		}
@@ -220,12 +221,12 @@ func (a *actor) join(room string) {
 	case s == nil:
 		s = &standpoint{joining: true}
 		a.places[at] = s
-	case s.joining || s.awaited && !s.again:
+	case s.leaving || s.joining || s.awaited && !s.again:
 		a.stage.mu.Unlock()
 		return // it is on the way
 	}
 	l, from := a.link, s.at
-	s.again = false
+	s.again, s.asking = false, true
 	in := map[string]any{"room": room}
 	if !from.IsZero() {
 		in["position"] = from.String()
@@ -236,7 +237,7 @@ func (a *actor) join(room string) {
 		if a.places[at] != s {
 			return
 		}
-		s.joining = false
+		s.joining, s.asking = false, false
 		if e.Error != nil {
 			a.note("is not let into %s: %s", room, e.Error.Code)
 			if s.again = !from.IsZero() && e.Error.Code == protocol.RefusalUnavailable; !s.again {

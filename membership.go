@@ -268,7 +268,7 @@ func (s *Socket) joinByClient(ctx context.Context, msg *Message) error {
 	}
 	at := hub.Address{Kind: hub.Room, Name: in.Room}
 	m := s.manager
-	if m.hub.In(s.member, at) && m.node.follows(at) {
+	if m.hub.In(s.member, at) {
 		if _, lags := s.lagsAt(at); in.Position.IsZero() && !lags {
 			return s.whereItStands(at, msg)
 		}

@@ -105,7 +105,9 @@ func (a *actor) take(l *link, text []byte) {
 		}
 	case protocol.PathLeft:
 		a.note("is taken out of %s: %v", at, n.Error)
-		delete(a.places, at)
+		if s == nil || !s.asking { // else the answer to its join follows
+			delete(a.places, at)
+		}
 	default:
 		a.fail("is sent %s", text)
 	}
@@ -147,7 +149,7 @@ func (a *actor) recorded(at string, e *protocol.Envelope) {
 			a.fail("stands at %v in %s and gets %s at %v, which comes after %v", s.at, at, m.ID, p, before)
 		}
 	}
-	s.at, s.blank, s.fresh = p, false, false
+	s.at, s.blank = p, false
 	a.got++
 }
 
@@ -216,8 +218,7 @@ func (a *actor) restarted(at string, s *standpoint, n *roomNews) {
 	case s.at.IsZero(), n.Reason == "unavailable" && w.faulty:
 	case n.Reason == "ahead" && w.staleHeads: // the feed believes the second answer
 	case !a.hello && (n.Reason == "forked" || n.Reason == "tail_lost"): // it was further than it knew
-	case s.fresh && s.at == p: // once with all, and once as the answer
-	case at[0] != '/' && s.at == p: // it is there before its feed knows, and gets what all get
+	case s.at == p: // its node was behind, and let all begin where this one stands already
 	case n.Reason == "no_position":
 		if !a.slow {
 			a.fail("stands at %v in %s and is restarted: %s", s.at, at, n.Reason)
@@ -227,7 +228,7 @@ func (a *actor) restarted(at string, s *standpoint, n *roomNews) {
 			a.fail("is restarted in %s (%s) at %v, and could have gone on from %v: %d messages, %d bytes", at, n.Reason, p, s.at, k, bytes)
 		}
 	}
-	s.at, s.blank, s.awaited, s.joining, s.lagged, s.fresh = p, false, false, false, false, true
+	s.at, s.blank, s.awaited, s.joining, s.lagged = p, false, false, false, false
 }
 
 // waved judges an ephemeral message: each sender's come in order, once at most.
