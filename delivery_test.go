@@ -167,6 +167,9 @@ func (w *stage) compare() {
 		}
 		in := w.inRooms(a)
 		for at, s := range a.places {
+			if s.leaving {
+				continue
+			}
 			head := w.witness.head(a.storeRoom(at))
 			stands := s.at
 			if !a.hello || at[0] != '/' {
@@ -183,7 +186,7 @@ func (w *stage) compare() {
 			}
 		}
 		for _, room := range in {
-			if a.places["/"+room] == nil {
+			if s := a.places["/"+room]; s == nil || s.leaving {
 				a.fail("is in %s and does not know it", room)
 			}
 		}

@@ -289,12 +289,27 @@ func (s *Socket) mayJoin(ctx context.Context, room string) error {
 		return err
 	case d.CanJoin == nil:
 		return Errorf(protocol.StatusForbidden, protocol.RefusalForbidden, "clients may not join this room by themselves")
-	case len(m.hub.Rooms(s.member)) >= m.limits.roomsPerSocket():
+	case len(m.hub.Rooms(s.member))+s.entering() >= m.limits.roomsPerSocket():
 		return Errorf(protocol.StatusConflict, protocol.RefusalTooManyRooms, "a socket may be in %d rooms", m.limits.roomsPerSocket())
 	case d.MaxMembers > 0 && m.hub.Count(hub.Address{Kind: hub.Room, Name: room}) >= d.MaxMembers:
 		return Errorf(protocol.StatusConflict, protocol.RefusalRoomFull, "the room is full")
 	}
 	return d.CanJoin(ctx, s, room)
+}
+
+// entering counts the rooms whose answer the socket waits for.
+func (s *Socket) entering() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.more == nil {
+		return 0
+	}
+	for at, a := range s.more.attending {
+		if at.Kind == hub.Room && a.way != bySelf && !s.manager.hub.In(s.member, at) {
+			n++
+		}
+	}
+	return n
 }
 
 // whereItStands answers a client that joins a room which it is in already.
@@ -352,5 +367,8 @@ func (m *SocketManager) emptyRoom(at hub.Address) {
 	for _, member := range m.hub.Members(at) {
 		s := socketOf(member)
 		s.Leave(context.Background(), at.Name)
+	}
+	for _, ses := range m.sessions.all() {
+		ses.revoke(at.Name)
 	}
 }

@@ -46,6 +46,7 @@ type roster struct {
 	mu      sync.Mutex // guards everything below; taken after presence.mu
 	people  map[string]*person
 	changes map[string]bool // names that changed, and whether watchers had been told of them
+	told    int             // how often watchers were told
 	gone    bool            // it is not in presence.rosters any more
 }
 
@@ -140,8 +141,18 @@ func (p *presence) tell() {
 		r.mu.Lock()
 		p.manager.tellWatchers(r)
 		r.changes = nil
+		r.told++
 		p.unlock(r)
 	}
+}
+
+// told counts how often the watchers of a room were told something.
+func (p *presence) told(room string) (n int) {
+	if r := p.lock(room, false); r != nil {
+		n = r.told
+		p.unlock(r)
+	}
+	return n
 }
 
 // add counts one more device of a name.

@@ -66,23 +66,42 @@ func (s *Socket) presenceByClient(msg *Message) error {
 	if in.Data != nil {
 		m.presence.show(seat{in.Room, s.name()}, in.Data)
 	}
-	watch := hub.Address{Kind: hub.Watch, Name: in.Room}
-	if in.Watch != nil {
-		if !*in.Watch {
-			m.hub.Exit(s.member, watch)
-		} else if m.hub.Enter(s.member, watch, hub.Close) != nil {
-			return ErrClosed
+	if in.Watch != nil && !*in.Watch {
+		m.hub.Exit(s.member, hub.Address{Kind: hub.Watch, Name: in.Room})
+	}
+	for {
+		told := m.presence.told(in.Room)
+		members, count, more := m.presence.page(in.Room, in.After, in.Limit)
+		answer := presenceAnswer{Members: make([]shownMember, 0, len(members)), Count: count}
+		for i := range members {
+			answer.Members = append(answer.Members, members[i].shown())
+		}
+		if more && len(members) > 0 {
+			answer.Next = members[len(members)-1].Name
+		}
+		if in.Watch == nil || !*in.Watch {
+			return msg.Reply(answer)
+		}
+		if done, err := s.watch(in.Room, told, msg, answer); done {
+			return err
 		}
 	}
-	members, count, more := m.presence.page(in.Room, in.After, in.Limit)
-	answer := presenceAnswer{Members: make([]shownMember, 0, len(members)), Count: count}
-	for i := range members {
-		answer.Members = append(answer.Members, members[i].shown())
+}
+
+// watch begins a watch and answers with it, unless the watchers of the room have
+// been told something since told: the answer lacks it then. What they are told
+// next comes after the answer.
+func (s *Socket) watch(room string, told int, msg *Message, answer presenceAnswer) (done bool, err error) {
+	p := &s.manager.presence
+	r := p.lock(room, true)
+	defer p.unlock(r)
+	if r.told != told {
+		return false, nil
 	}
-	if more {
-		answer.Next = members[len(members)-1].Name
+	if s.manager.hub.Enter(s.member, hub.Address{Kind: hub.Watch, Name: room}, hub.Close) != nil {
+		return true, ErrClosed
 	}
-	return msg.Reply(answer)
+	return true, msg.Reply(answer)
 }
 
 func (m *Member) shown() shownMember {

@@ -275,6 +275,21 @@ func (ses *Session) surrender() (granted []string, ok bool) {
 	return granted, true
 }
 
+// revoke takes a session that has no socket out of a room.
+func (ses *Session) revoke(room string) {
+	ses.mu.Lock()
+	if i := slices.Index(ses.granted, room); i >= 0 {
+		ses.granted = slices.Delete(ses.granted, i, i+1)
+	}
+	var gone []seat
+	if i := slices.IndexFunc(ses.present, func(at seat) bool { return at.room == room }); i >= 0 {
+		gone = append(gone, ses.present[i])
+		ses.present = slices.Delete(ses.present, i, i+1)
+	}
+	ses.mu.Unlock()
+	ses.manager.presence.goodbye(gone)
+}
+
 // strip takes from the session what its next socket gets: its old socket, if
 // there is one, and what it kept or that socket has. Called with mu held.
 func (ses *Session) strip() (old *Socket, granted []string, present []seat) {
@@ -383,6 +398,20 @@ func (m *SocketManager) parted(s *Socket, why CloseReason) {
 func (m *SocketManager) endSessions(why CloseReason) {
 	for _, ses := range m.sessions.all() {
 		ses.leave(why, 0)
+	}
+}
+
+// forgetSessions lets go of those, and says nothing: their clients may be back on
+// another node already.
+func (m *SocketManager) forgetSessions() {
+	for _, ses := range m.sessions.all() {
+		ses.mu.Lock()
+		if ses.socket == nil {
+			ses.strip()
+			ses.over = true
+			m.sessions.drop(ses)
+		}
+		ses.mu.Unlock()
 	}
 }
 

@@ -485,7 +485,7 @@ func (w *stage) close(n *playhouse, room string) {
 	defer w.mu.Unlock()
 	for _, a := range w.actors { // they are not told
 		if s := a.places["/"+room]; s != nil && !s.joining && !s.awaited && a.link != nil && !a.hello && !slices.Contains(w.inRooms(a), room) {
-			delete(a.places, "/"+room)
+			s.leaving = true // what was sent before still comes
 		}
 	}
 }
