@@ -51,9 +51,11 @@ func (s *Socket) Join(ctx context.Context, room string) error {
 }
 
 // Leave ends the membership; leaving a room that the socket is not in is no
-// error. A client that has said hello is told by finch.left.
+// error. The client is told by finch.left, if it has said hello or has joined the
+// room itself.
 func (s *Socket) Leave(ctx context.Context, room string) error {
-	if s.leave(room) && s.saidHello() {
+	itself := !slices.Contains(s.grants(), room)
+	if s.leave(room) && (itself || s.saidHello()) {
 		s.told(s.noteFrame(protocol.PathLeft, outcome{Room: room, Ticket: s.ticketNow()}))
 	}
 	return nil
