@@ -191,7 +191,8 @@ func (w *stage) note(format string, args ...any) {
 // fault notes what must not be; the director fails the test. Called with mu held.
 func (w *stage) fault(format string, args ...any) {
 	if w.failed == "" {
-		w.failed = fmt.Sprintf(format, args...) + "\n" + strings.Join(w.trace[max(0, len(w.trace)-*tailing):], "\n")
+		w.failed = fmt.Sprintf(format, args...)
+		w.note("here")
 	}
 }
 
@@ -202,6 +203,7 @@ func (w *stage) judge() {
 	failed := w.failed
 	w.mu.Unlock()
 	if failed != "" {
+		failed += "\n" + strings.Join(w.trace[max(0, len(w.trace)-*tailing):], "\n")
 		for _, n := range w.nodes {
 			for _, line := range strings.Split(n.book.String(), "\n") {
 				if strings.Contains(line, "level=ERROR") {
