@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/finch-go/finch/protocol"
 )
@@ -21,6 +22,8 @@ const keyGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 type Handshake struct {
 	// Request is what the client sent. Its body is not to be read.
 	Request *http.Request
+	// At is when it arrived.
+	At time.Time
 
 	server *Server
 	nc     net.Conn

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // maxWaiting is how many handshakes may wait at a door; further ones are
@@ -131,7 +132,7 @@ func (s *Server) serve(nc net.Conn) {
 		s.forget(nc)
 		return
 	}
-	h := &Handshake{Request: r, server: s, nc: nc, in: in}
+	h := &Handshake{Request: r, At: time.Now(), server: s, nc: nc, in: in}
 	s.mu.Lock()
 	d := s.doors[r.URL.Path]
 	s.mu.Unlock()

@@ -82,7 +82,7 @@ var events = []stage.Scenario{
 				conn.SendText(text)
 			}
 			c.Message("known", `"here"`)
-			conn.Write([]byte{0x82, 0x02, 0, 0})                                    // a binary message too short for its length
+			conn.Write([]byte{0x82, 0x02, 0, 0})                                   // a binary message too short for its length
 			conn.Write([]byte{0x82, 0x08, 0xff, 0xff, 0xff, 0xff, '{', '}', 0, 0}) // and one that promises too much
 			conn.Event("known", `"still here"`)
 			c.Message("known", `"still here"`)

@@ -68,6 +68,9 @@ func (c *Conn) Hello() Hello {
 	return h
 }
 
+// Asked returns the message that Hello took.
+func (c *Conn) Asked() scripted.Message { return c.hello }
+
 // Welcome answers finch.hello. fields is a JSON object of what the answer has
 // beside, or in place of, the least; or empty.
 func (c *Conn) Welcome(fields string) {
