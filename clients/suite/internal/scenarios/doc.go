@@ -14,5 +14,5 @@ import (
 // All returns the scenarios, in the order in which a new client best learns to
 // pass them. The slice is the caller's.
 func All() []stage.Scenario {
-	return slices.Concat(events, requests, questions, binary, ends, retries, rooms, gaps)
+	return slices.Concat(events, requests, questions, binary, ends, retries, rooms, gaps, publishes, readings)
 }

@@ -40,7 +40,7 @@ var gaps = []stage.Scenario{
 			c := s.Client(nil)
 			conn := c.Open("")
 			c.Join(conn, room, "k3v.12.a", nil)
-			for i, position := range []string{"k3v.900.b", "k4.3.c", "k4.3.d", "k5.18446744073709551614.e"} {
+			for i, position := range []string{"k3v.900.b", "k3v.3.b", "k4.3.c", "k4.3.d", "k5.18446744073709551614.e"} {
 				conn.Event("finch.reset", fmt.Sprintf(`{"room":"chat:7","position":%q,"reason":"reason%d"}`, position, i))
 				r := wasReset(s, c, fmt.Sprintf("reason%d", i))
 				s.Check(r.Room == room, "the reset was in %s: %v", room, r)

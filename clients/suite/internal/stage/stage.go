@@ -105,6 +105,11 @@ func (s *Stage) told() string {
 	return "\t" + strings.Join(lines, "\n\t")
 }
 
+// Within returns a context that ends after d.
+func (s *Stage) Within(d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(s.ctx, d)
+}
+
 func (s *Stage) patience(d time.Duration, what string, args ...any) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(s.ctx, d, fmt.Errorf("%s: not within %v", fmt.Sprintf(what, args...), d))
 }
