@@ -17,7 +17,7 @@ var binary = []stage.Scenario{
 			c := s.Client(nil)
 			c.On("photo", nil)
 			c.On("عکس", nil)
-			conn := c.Open("")
+			conn := c.Open(`{"limits":{"message_bytes":1048576,"json_depth":64}}`)
 			everything := make([]byte, 70_000)
 			for i := range everything {
 				everything[i] = byte(i)

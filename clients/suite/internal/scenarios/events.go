@@ -43,7 +43,7 @@ var events = []stage.Scenario{
 			}
 			conn.Event("خبر 🐦", `{"name":"سارا","text":"سلام \u0000 \" \\ 😀"}`)
 			conn.Event("notice", "null")
-			conn.SendText(`{"data":[1.5,-0,1e3,""],"path":"n\u006ftice"}`)
+			conn.SendText(`{"data":[1.5,0,1e3,""],"path":"n\u006ftice"}`)
 			for i := range 100 {
 				c.Message("notice", fmt.Sprint(i))
 			}

@@ -39,6 +39,7 @@ var questions = []stage.Scenario{
 			m := conn.Take()
 			replied(s, m, protocol.IntID(2))
 			s.Check(m.Error == nil && stage.Same(string(m.Data), "null"), "the empty answer was %v", m)
+			c.Message("nothing", "null")
 			conn.Event("where", "4") // no question: no answer
 			c.Message("where", "null")
 			c.Do("send", stage.Command{"path": "next", "data": nil})
