@@ -33,6 +33,9 @@ func Receive(c *Client, payload []byte, binary bool) {
 	c.mu.Lock()
 	l := c.link
 	c.mu.Unlock()
+	if l == nil {
+		return
+	}
 	op := frame.Text
 	if binary {
 		op = frame.Binary
