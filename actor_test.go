@@ -54,7 +54,10 @@ type standpoint struct {
 	leaving bool
 	lagged  bool
 	again   bool // it is to ask again
-	asking  bool // a finch.join is not answered
+	// doubt is where the actor stood before a step that overtook something: the hub
+	// does not keep the two in order when it takes a member off that is behind.
+	doubt  broker.Position
+	asking bool // a finch.join is not answered
 }
 
 // letter is a publish with a key that is repeated until its outcome is known.
@@ -104,7 +107,9 @@ func (a *actor) connect(n *playhouse) {
 		a.letter.waiting = false
 	}
 	for at, s := range a.places {
-		s.asking = false
+		if s.asking = false; !s.doubt.IsZero() {
+			s.at, s.doubt = s.doubt, broker.Position{} // its connection ended just between the two
+		}
 		if s.awaited, s.lagged, s.again = false, false, false; s.leaving || s.joining {
 			delete(a.places, at)
 		}

@@ -215,6 +215,7 @@ func (f *roomFeed) enter(a *attendance, o outcome, replay []broker.Message) {
 		a.finish(ErrClosed)
 		return
 	}
+	m.shares.note(f.at)
 	if a.shown {
 		m.presence.enter(f.at.Name, s, a.data)
 	}

@@ -19,7 +19,7 @@ var frameworkPaths = map[string]MessageHandler{
 	protocol.PathLeave:    func(ctx context.Context, s *Socket, m *Message) error { return s.leaveByClient(m) },
 	protocol.PathPublish:  func(ctx context.Context, s *Socket, m *Message) error { return s.publishByClient(ctx, m) },
 	protocol.PathHistory:  func(ctx context.Context, s *Socket, m *Message) error { return s.historyByClient(ctx, m) },
-	protocol.PathPresence: func(ctx context.Context, s *Socket, m *Message) error { return s.presenceByClient(m) },
+	protocol.PathPresence: func(ctx context.Context, s *Socket, m *Message) error { return s.presenceByClient(ctx, m) },
 }
 
 // framework handles the paths under finch.

@@ -51,16 +51,19 @@ const (
 // rooms are opened; what is not open then follows when it is.
 const helloTimeout = 5 * time.Second
 
+// maxHelloRooms bounds what one hello may name: rooms of its client, of which it
+// may have [Limits].RoomsPerSocket, and of the server, which may join it to more.
+const maxHelloRooms = 2048
+
 // hello handles finch.hello: it finds or begins the session, answers, and lets
 // the client back into its rooms.
 func (s *Socket) hello(ctx context.Context, msg *Message) error {
-	m := s.manager
 	var in helloRequest
 	if err := decodePositions(msg, &in); err != nil {
 		return err
 	}
-	if len(in.Rooms) > m.limits.roomsPerSocket()+m.grantedTo(s, in.Ticket) {
-		return Errorf(protocol.StatusConflict, protocol.RefusalTooManyRooms, "a socket may be in %d rooms", m.limits.roomsPerSocket())
+	if len(in.Rooms) > maxHelloRooms {
+		return Errorf(protocol.StatusConflict, protocol.RefusalTooManyRooms, "a hello may name %d rooms", maxHelloRooms)
 	}
 	if in.Token != "" {
 		if err := s.renew(in.Token); err != nil {
@@ -75,20 +78,9 @@ func (s *Socket) hello(ctx context.Context, msg *Message) error {
 	msg.Reply(s.greeting(back.held || in.Ticket != "" && reason == "", reason))
 	s.reenter(ctx, &in, first && in.Ticket != "" && reason == "")
 	if back.held {
-		m.presence.vacate(s) // the rooms that the client has left while it was away
 		back.session.resumed(ctx, s)
 	}
 	return nil
-}
-
-// grantedTo counts the rooms that the server has joined a client to, which may
-// be any number: they do not count for the client's limit.
-func (m *SocketManager) grantedTo(s *Socket, text string) int {
-	n := len(s.grants())
-	if t, err := m.sealer.open(text, time.Now()); err == nil {
-		n += len(t.rooms)
-	}
-	return n
 }
 
 // resumeOrBegin gives the socket its session. The reason says why a ticket was
@@ -153,11 +145,16 @@ func (s *Socket) reenter(ctx context.Context, in *helloRequest, resumed bool) {
 	for _, room := range granted {
 		begin(&attendance{at: hub.Address{Kind: hub.Room, Name: room}, from: in.Rooms[room], resume: resumed})
 	}
+	free := s.manager.limits.roomsPerSocket()
 	for _, room := range slices.Sorted(maps.Keys(in.Rooms)) {
 		if slices.Contains(granted, room) {
 			continue
 		}
 		at := hub.Address{Kind: hub.Room, Name: room}
+		if free--; free < 0 {
+			s.refused(at, s.tooManyRooms())
+			continue
+		}
 		if !s.manager.hub.In(s.member, at) {
 			if err := s.mayJoin(ctx, room); err != nil {
 				s.refused(at, err)
@@ -177,9 +174,9 @@ func (s *Socket) reenter(ctx context.Context, in *helloRequest, resumed bool) {
 		select {
 		case <-a.done:
 		case <-ctx.Done():
-			return
 		}
 	}
+	s.manager.presence.vacate(s)
 }
 
 // comeBack starts a way of a hello; false if it is answered already.

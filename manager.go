@@ -66,6 +66,13 @@ type SocketManagerOptions struct {
 	// NodeID names this node among those of the broker: 1 to 64 letters,
 	// digits, - and _. Empty: random.
 	NodeID string
+	// DrainWindow is over how long Shutdown sends clients away, so that they do
+	// not all reach the other nodes at one moment. Zero: as long as those need to
+	// take so many at the rate at which this node was reached at its busiest, at
+	// least 1,000 a second; at once if that is less than half a second. Negative:
+	// at once. It takes at most four fifths of the time that Shutdown's context
+	// leaves.
+	DrainWindow time.Duration
 	// Limits bound what a socket may cost; zero fields take the defaults.
 	Limits Limits
 	// Heartbeat is how long a client may be silent before it is pinged; it
@@ -93,12 +100,15 @@ type SocketManager struct {
 
 	node         *node
 	declarations declarations
+	drain        time.Duration
+	arrivals     arrivals
 	sessionEvent SessionEvent
 	grace        time.Duration
 	ticketAge    time.Duration
 	sealer       sealer
 	sessions     sessions
 	presence     presence
+	shares       shares
 
 	undeclaredHint hints
 	middleware     atomic.Pointer[[]Middleware]
@@ -136,12 +146,13 @@ func NewSocketManager(o *SocketManagerOptions) *SocketManager {
 		heartbeat:    o.Heartbeat,
 		logger:       o.Logger,
 		registry:     newRegistry(),
+		drain:        o.DrainWindow,
 		sessionEvent: o.Session,
 		grace:        cmp.Or(o.Grace, 15*time.Second),
 		ticketAge:    cmp.Or(o.TicketAge, 24*time.Hour),
 		sealer:       newSealer(o.Secret),
 	}
-	m.presence.manager = m
+	m.presence.manager, m.shares.manager = m, m
 	m.pump.hub = hub.New(hub.Options{
 		Wake:        m.pump.wake,
 		LogBytes:    o.Limits.QueueBytes,
@@ -195,14 +206,29 @@ func (m *SocketManager) SendToUser(user, path string, data any, opts ...SendOpti
 	return m.User(user).Send(path, data, opts...)
 }
 
-// SendToSocket sends an event to one socket; see [Socket.Send].
-// ErrNotConnected is returned if no socket has this id.
+// SendToSocket sends an event to one socket, on whichever node it is; see
+// [Socket.Send]. ErrNotConnected is returned if no socket of this node has this
+// id and there are no others; with others, all of them are asked to deliver it,
+// and nobody says whether one did.
 func (m *SocketManager) SendToSocket(id, path string, data any, opts ...SendOption) error {
 	s := m.Socket(id)
-	if s == nil {
+	switch {
+	case s != nil:
+		return s.Send(path, data, opts...)
+	case !m.node.caps.Cluster:
 		return ErrNotConnected
 	}
-	return s.Send(path, data, opts...)
+	if err := checkEventPath(path); err != nil {
+		return err
+	}
+	b, err := encode(protocol.Envelope{Path: path, Status: sendOptions(opts).status, Client: id}, data)
+	switch {
+	case err != nil:
+		return err
+	case len(b) > m.gate.config.QueueBytes:
+		return ErrTooLarge
+	}
+	return m.node.broadcast(hub.Address{Kind: hub.Everyone}, &news{kind: newsSocket, except: id, body: b})
 }
 
 // Everyone is the address of all connected sockets.
@@ -274,14 +300,21 @@ func (m *SocketManager) Stats() Stats {
 	}
 }
 
-// Shutdown closes the manager: no new sockets (503), handlers that run
-// finish, what was sent leaves, every client is closed with 1001, and every
-// OnDisconnect has run when it returns nil. When ctx ends first, the rest is
-// cut off and ctx's error returned. [http.Server.Shutdown] does not see these
-// connections: call this one before it.
+// Shutdown closes the manager: it is not ready any more (503 for newcomers),
+// handlers that run finish, what was sent leaves, every client is closed, and
+// every OnDisconnect has run when it returns nil. Many clients are sent away one
+// after another over [SocketManagerOptions].DrainWindow, each told its own time
+// by finch.drain and closed with 1012; the others are closed with 1001. When ctx
+// ends first, the rest is cut off and ctx's error returned.
+// [http.Server.Shutdown] does not see these connections: call this one before it.
 func (m *SocketManager) Shutdown(ctx context.Context) error {
 	defer m.end()
 	const reason = "the server is shutting down"
+	m.census.close()
+	sockets := slices.Collect(m.Sockets())
+	if window := m.drainWindow(ctx, len(sockets)); window > 0 {
+		m.drainPaced(ctx, sockets, window, reason)
+	}
 	err := m.census.drain(ctx, m.conns, protocol.CloseGoingAway, reason)
 	if err != nil {
 		err = fmt.Errorf("finch: shutdown cut sockets off: %w", err)

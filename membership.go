@@ -76,6 +76,7 @@ func (s *Socket) leave(room string) bool {
 	s.revoke(room)
 	was := s.manager.hub.Exit(s.member, at)
 	s.manager.left(s, room)
+	s.manager.shares.note(at)
 	return was || waited
 }
 
@@ -177,10 +178,10 @@ func (s *Socket) arrived(a *attendance) bool {
 	if s.more == nil || s.more.attending[a.at] != a {
 		return false
 	}
-	s.more.unattend(a.at)
 	if a.behind || !a.from.IsZero() {
 		s.more.caughtUp(a.at)
 	}
+	s.forgetWay(a.at)
 	return true
 }
 
@@ -206,10 +207,14 @@ func (s *Socket) giveUp(ways map[hub.Address]*attendance) {
 	}
 }
 
-func (x *socketExtras) unattend(at hub.Address) {
-	delete(x.attending, at)
-	if len(x.attending) == 0 {
+// forgetWay forgets a way into an address. Called with mu held.
+func (s *Socket) forgetWay(at hub.Address) {
+	x := s.more
+	if delete(x.attending, at); len(x.attending) == 0 {
 		x.attending = nil
+	}
+	if x.blank() {
+		s.more = nil
 	}
 }
 
@@ -222,11 +227,11 @@ func (s *Socket) abandon(at hub.Address, which *attendance, why error) bool {
 		return false
 	}
 	a := s.more.attending[at]
-	s.more.unattend(at)
 	l, behind := s.more.lagging[at]
 	if behind {
 		s.more.lagging[at] = lag{from: l.from}
 	}
+	s.forgetWay(at)
 	s.mu.Unlock()
 	a.finish(why)
 	s.manager.node.runner.Leave(storeName(at), a) // else it waits as long as the broker is away
@@ -282,6 +287,10 @@ func (s *Socket) joinByClient(ctx context.Context, msg *Message) error {
 	return s.attend(ctx, &attendance{socket: s, at: at, from: in.Position, way: byClient, asked: msg})
 }
 
+func (s *Socket) tooManyRooms() error {
+	return Errorf(protocol.StatusConflict, protocol.RefusalTooManyRooms, "a socket may be in %d rooms", s.manager.limits.roomsPerSocket())
+}
+
 // mayJoin asks whether the client may enter a room that it is not in.
 func (s *Socket) mayJoin(ctx context.Context, room string) error {
 	m := s.manager
@@ -292,7 +301,7 @@ func (s *Socket) mayJoin(ctx context.Context, room string) error {
 	case d.CanJoin == nil:
 		return Errorf(protocol.StatusForbidden, protocol.RefusalForbidden, "clients may not join this room by themselves")
 	case len(m.hub.Rooms(s.member))+s.entering() >= m.limits.roomsPerSocket():
-		return Errorf(protocol.StatusConflict, protocol.RefusalTooManyRooms, "a socket may be in %d rooms", m.limits.roomsPerSocket())
+		return s.tooManyRooms()
 	case d.MaxMembers > 0 && m.hub.Count(hub.Address{Kind: hub.Room, Name: room}) >= d.MaxMembers:
 		return Errorf(protocol.StatusConflict, protocol.RefusalRoomFull, "the room is full")
 	}
@@ -361,6 +370,7 @@ func (s *Socket) memberOf(room string) (*declared, error) {
 // left notes that a socket is not in a room any more.
 func (m *SocketManager) left(s *Socket, room string) {
 	m.hub.Exit(s.member, hub.Address{Kind: hub.Watch, Name: room})
+	m.presence.unfollow(room)
 	m.presence.exit(room, s)
 }
 

@@ -1,6 +1,7 @@
 package finch
 
 import (
+	"encoding/binary"
 	"errors"
 
 	"github.com/finch-go/finch/internal/hub"
@@ -19,8 +20,11 @@ type news struct {
 type newsKind byte
 
 const (
-	newsFrame    newsKind = iota + 1 // body is a frame for all members
-	newsCloseAll                     // the room is closed
+	newsFrame        newsKind = iota + 1 // body is a frame for all members
+	newsCloseAll                         // the room is closed
+	newsCloseSockets                     // body is a close code and a reason
+	newsPresence                         // body is what changed in the node's part of a room
+	newsSocket                           // body is a frame for the socket that except names
 )
 
 const newsVersion = 1
@@ -58,5 +62,15 @@ func (m *SocketManager) hear(at hub.Address, from string, n *news) {
 		m.hub.Send(at, msg, m.memberCalled(n.except))
 	case newsCloseAll:
 		m.emptyRoom(at)
+	case newsCloseSockets:
+		if code, size := binary.Uvarint(n.body); size > 0 && code <= 4999 {
+			Room{m, at}.closeHere(int(code), string(n.body[size:]))
+		}
+	case newsPresence:
+		m.presence.hear(at.Name, from, n.body)
+	case newsSocket:
+		if s := m.Socket(n.except); s != nil {
+			s.told(n.body)
+		}
 	}
 }

@@ -145,6 +145,9 @@ func (v *nodeSink) State(s broker.State, why error) {
 		return
 	}
 	v.manager.logger.Log(context.Background(), levelOf(s), "finch: the broker is "+s.String(), "why", why)
+	if s == broker.Connected {
+		go v.manager.presence.reconnected()
+	}
 }
 
 // broadcast carries something to the nodes where an address has members.

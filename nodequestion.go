@@ -11,6 +11,7 @@ import (
 // questions that nodes ask each other, by their first byte.
 const (
 	askSession = 1 // give me the session of this id, which has come to me
+	askMembers = 2 // who is with you in this room, behind this name
 )
 
 // askTimeout bounds a question to another node: its answer only makes things
@@ -43,7 +44,10 @@ func (n *node) takeFrom(ctx context.Context, from, session string) (granted []st
 
 // Answer answers another node.
 func (v *nodeSink) Answer(ctx context.Context, from string, question []byte) ([]byte, error) {
-	if len(question) == 0 || question[0] != askSession {
+	switch {
+	case len(question) > 0 && question[0] == askMembers:
+		return v.manager.presence.party(question[1:])
+	case len(question) == 0 || question[0] != askSession:
 		return nil, errQuestion
 	}
 	ses := v.manager.sessions.get(string(question[1:]))
@@ -61,12 +65,14 @@ func (v *nodeSink) Answer(ctx context.Context, from string, question []byte) ([]
 	return answer, nil
 }
 
-// NodeUp and NodeDown bring news of other nodes. Nothing here depends on them:
-// what a node had is asked of the broker when it is needed.
+// NodeUp and NodeDown bring news of other nodes.
 func (v *nodeSink) NodeUp(n broker.NodeState) {
 	v.manager.logger.Debug("finch: a node is up", "node", n.ID)
 }
 
 func (v *nodeSink) NodeDown(n broker.NodeState) {
 	v.manager.logger.Debug("finch: a node is down", "node", n.ID)
+	if broker.State(v.state.Load()) == broker.Connected { // else it is perhaps this one that is cut off
+		go v.manager.presence.nodeDown(n.ID)
+	}
 }

@@ -37,6 +37,9 @@ type presence struct {
 	mu      sync.Mutex
 	rosters map[string]*roster
 	stirred []*roster // with changes that are not told yet
+
+	hearing sync.Mutex // guards unheard
+	unheard []heard    // news of other nodes
 }
 
 // roster is who is in one room.
@@ -46,8 +49,12 @@ type roster struct {
 	mu      sync.Mutex // guards everything below; taken after presence.mu
 	people  map[string]*person
 	changes map[string]bool // names that changed, and whether watchers had been told of them
-	told    int             // how often watchers were told
 	gone    bool            // it is not in presence.rosters any more
+
+	// In a cluster:
+	seq       uint64              // of the last news to the other nodes
+	own       map[string]struct{} // names that changed here since
+	elsewhere map[string]*party   // by node; nil while nobody watches here
 }
 
 // person is one name in a roster.
@@ -97,7 +104,7 @@ func (p *presence) lock(room string, make_ bool) *roster {
 
 // unlock ends what lock began: a roster without people is let go of.
 func (p *presence) unlock(r *roster) {
-	empty := len(r.people) == 0 && r.changes == nil
+	empty := r.idle()
 	r.mu.Unlock()
 	if !empty {
 		return
@@ -106,10 +113,14 @@ func (p *presence) unlock(r *roster) {
 	defer p.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.people) == 0 && r.changes == nil && !r.gone {
+	if r.idle() && !r.gone {
 		r.gone = true
 		delete(p.rosters, r.room)
 	}
+}
+
+func (r *roster) idle() bool {
+	return len(r.people) == 0 && r.changes == nil && r.elsewhere == nil
 }
 
 // stir notes that a name changes, before it does. The roster is locked.
@@ -119,7 +130,18 @@ func (p *presence) stir(r *roster, name string) {
 		go p.awaken(r)
 	}
 	if _, ok := r.changes[name]; !ok {
-		r.changes[name] = r.people[name] != nil
+		r.changes[name] = r.merged(name) != nil
+	}
+}
+
+// stirOwn is stir for a change of this node's own members.
+func (p *presence) stirOwn(r *roster, name string) {
+	p.stir(r, name)
+	if p.manager.node.caps.Cluster {
+		if r.own == nil {
+			r.own = make(map[string]struct{}, 1)
+		}
+		r.own[name] = struct{}{}
 	}
 }
 
@@ -139,27 +161,23 @@ func (p *presence) tell() {
 	p.mu.Unlock()
 	for _, r := range stirred {
 		r.mu.Lock()
-		p.manager.tellWatchers(r)
-		r.changes = nil
-		r.told++
+		p.flush(r)
 		p.unlock(r)
 	}
 }
 
-// told counts how often the watchers of a room were told something.
-func (p *presence) told(room string) (n int) {
-	if r := p.lock(room, false); r != nil {
-		n = r.told
-		p.unlock(r)
-	}
-	return n
+// flush tells what has changed so far. The roster is locked.
+func (p *presence) flush(r *roster) {
+	p.report(r)
+	p.tellWatchers(r)
+	r.changes = nil
 }
 
 // add counts one more device of a name.
 func (p *presence) add(at seat, user bool, data json.RawMessage) {
 	r := p.lock(at.room, true)
 	defer p.unlock(r)
-	p.stir(r, at.name)
+	p.stirOwn(r, at.name)
 	who := r.people[at.name]
 	if who == nil {
 		who = &person{since: time.Now().UnixMilli(), user: user}
@@ -182,7 +200,7 @@ func (p *presence) remove(at seat) {
 	if who == nil {
 		return
 	}
-	p.stir(r, at.name)
+	p.stirOwn(r, at.name)
 	if who.devices--; who.devices <= 0 {
 		delete(r.people, at.name)
 	}
@@ -334,7 +352,7 @@ func (p *presence) show(at seat, data json.RawMessage) bool {
 	if who == nil {
 		return false
 	}
-	p.stir(r, at.name)
+	p.stirOwn(r, at.name)
 	who.data = data
 	return true
 }
@@ -347,27 +365,66 @@ func (p *presence) page(room, after string, limit int) (members []Member, count 
 	if r == nil {
 		return nil, 0, false
 	}
-	count = len(r.people)
-	names := make([]string, 0, count)
-	for name := range r.people {
-		if name > after {
-			names = append(names, name)
-		}
-	}
+	all := r.names()
 	p.unlock(r)
-	slices.Sort(names)
-	more = len(names) > limit
-	names = names[:min(limit, len(names))]
+	names, more := first(all, after, limit)
 	if r = p.lock(room, false); r == nil {
 		return nil, 0, false
 	}
 	defer p.unlock(r)
+	return r.members(names), len(all), more
+}
+
+// pageForWatcher is page, of a roster that is locked, for somebody who is told
+// of changes: those before it are told first, so that whatever is told later
+// changes what the page says.
+func (p *presence) pageForWatcher(r *roster, after string, limit int) (members []Member, count int, more bool) {
+	p.flush(r)
+	all := r.names()
+	names, more := first(all, after, limit)
+	return r.members(names), len(all), more
+}
+
+// first answers the first names behind one, in order, and whether there are more.
+func first(all map[string]struct{}, after string, limit int) (names []string, more bool) {
+	names = make([]string, 0, len(all))
+	for name := range all {
+		if name > after {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names[:min(limit, len(names))], len(names) > limit
+}
+
+// members answers those of some names who are here. The roster is locked.
+func (r *roster) members(names []string) (members []Member) {
 	for _, name := range names {
-		if who := r.people[name]; who != nil {
+		if who := r.merged(name); who != nil {
 			members = append(members, who.member(name))
 		}
 	}
-	return members, count, more
+	return members
+}
+
+// pageOf is page on all nodes: from what is known here where somebody watches,
+// else by asking.
+func (p *presence) pageOf(ctx context.Context, room, after string, limit int) (members []Member, count int, more bool, err error) {
+	if !p.manager.node.caps.Cluster || p.watched(room) {
+		members, count, more = p.page(room, after, limit)
+		return members, count, more, nil
+	}
+	return p.pageElsewhere(ctx, room, after, limit)
+}
+
+// watched tells whether the members of a room on other nodes are known here.
+func (p *presence) watched(room string) bool {
+	r := p.lock(room, false)
+	if r == nil {
+		return false
+	}
+	defer p.unlock(r)
+	return r.elsewhere != nil
 }
 
 func (who *person) member(name string) Member {
@@ -392,7 +449,12 @@ func (r Room) Members(ctx context.Context) iter.Seq2[Member, error] {
 				return
 			}
 			var page []Member
-			page, _, more = r.manager.presence.page(r.at.Name, after, memberPage)
+			var err error
+			page, _, more, err = r.manager.presence.pageOf(ctx, r.at.Name, after, memberPage)
+			if err != nil {
+				yield(Member{}, err)
+				return
+			}
 			for _, who := range page {
 				if !yield(who, nil) {
 					return

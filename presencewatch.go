@@ -1,6 +1,7 @@
 package finch
 
 import (
+	"context"
 	"encoding/json"
 
 	"github.com/finch-go/finch/internal/hub"
@@ -44,7 +45,7 @@ type presenceChange struct {
 const maxPresenceData = 1024
 
 // presenceByClient handles finch.presence.
-func (s *Socket) presenceByClient(msg *Message) error {
+func (s *Socket) presenceByClient(ctx context.Context, msg *Message) error {
 	var in presenceRequest
 	if err := msg.Decode(&in); err != nil {
 		return err
@@ -63,45 +64,61 @@ func (s *Socket) presenceByClient(msg *Message) error {
 		in.Limit = memberPage
 	}
 	m := s.manager
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
 	if in.Data != nil {
 		m.presence.show(seat{in.Room, s.name()}, in.Data)
 	}
-	if in.Watch != nil && !*in.Watch {
-		m.hub.Exit(s.member, hub.Address{Kind: hub.Watch, Name: in.Room})
-	}
-	for {
-		told := m.presence.told(in.Room)
-		members, count, more := m.presence.page(in.Room, in.After, in.Limit)
-		answer := presenceAnswer{Members: make([]shownMember, 0, len(members)), Count: count}
-		for i := range members {
-			answer.Members = append(answer.Members, members[i].shown())
-		}
-		if more && len(members) > 0 {
-			answer.Next = members[len(members)-1].Name
-		}
-		if in.Watch == nil || !*in.Watch {
-			return msg.Reply(answer)
-		}
-		if done, err := s.watch(in.Room, told, msg, answer); done {
+	watch := hub.Address{Kind: hub.Watch, Name: in.Room}
+	switch {
+	case in.Watch == nil && !m.hub.In(s.member, watch):
+		members, count, more, err := m.presence.pageOf(ctx, in.Room, in.After, in.Limit)
+		if err != nil {
 			return err
 		}
+		return msg.Reply(answerOf(members, count, more))
+	case in.Watch != nil && !*in.Watch:
+		m.hub.Exit(s.member, watch)
+		m.presence.unfollow(in.Room)
+		return msg.Reply(presenceAnswer{Members: []shownMember{}, Count: m.presence.count(in.Room)})
 	}
+	return m.presence.watch(ctx, s, msg, &in)
 }
 
-// watch begins a watch and answers with it, unless the watchers of the room have
-// been told something since told: the answer lacks it then. What they are told
-// next comes after the answer.
-func (s *Socket) watch(room string, told int, msg *Message, answer presenceAnswer) (done bool, err error) {
-	p := &s.manager.presence
-	r := p.lock(room, true)
+// watch answers somebody who wants to be told of changes. Changes that come
+// before the answer are in it, and the others behind it.
+func (p *presence) watch(ctx context.Context, s *Socket, msg *Message, in *presenceRequest) error {
+	if p.manager.hub.Enter(s.member, hub.Address{Kind: hub.Watch, Name: in.Room}, hub.Close) != nil {
+		return ErrClosed
+	}
+	if err := p.follow(ctx, in.Room); err != nil {
+		return err
+	}
+	r := p.lock(in.Room, true)
 	defer p.unlock(r)
-	if r.told != told {
-		return false, nil
+	members, count, more := p.pageForWatcher(r, in.After, in.Limit)
+	return msg.Reply(answerOf(members, count, more))
+}
+
+// count answers how many names are in a room, as far as is known here.
+func (p *presence) count(room string) int {
+	r := p.lock(room, false)
+	if r == nil {
+		return 0
 	}
-	if s.manager.hub.Enter(s.member, hub.Address{Kind: hub.Watch, Name: room}, hub.Close) != nil {
-		return true, ErrClosed
+	defer p.unlock(r)
+	return len(r.names())
+}
+
+func answerOf(members []Member, count int, more bool) presenceAnswer {
+	answer := presenceAnswer{Members: make([]shownMember, 0, len(members)), Count: count}
+	for i := range members {
+		answer.Members = append(answer.Members, members[i].shown())
 	}
-	return true, msg.Reply(answer)
+	if more && len(members) > 0 {
+		answer.Next = members[len(members)-1].Name
+	}
+	return answer
 }
 
 func (m *Member) shown() shownMember {
@@ -110,17 +127,19 @@ func (m *Member) shown() shownMember {
 
 // tellWatchers sends what has changed in a roster to those who watch it. The
 // roster is locked.
-func (m *SocketManager) tellWatchers(r *roster) {
+func (p *presence) tellWatchers(r *roster) {
+	m := p.manager
 	watch := hub.Address{Kind: hub.Watch, Name: r.room}
 	if m.hub.Count(watch) == 0 {
+		r.elsewhere = nil // nobody here wants to know any more
 		return
 	}
-	change := presenceChange{Count: len(r.people)}
+	change := presenceChange{Count: len(r.names())}
 	if len(r.changes) > presenceMost {
 		change.Partial = true
 	} else {
 		for name, told := range r.changes {
-			switch who := r.people[name]; {
+			switch who := r.merged(name); {
 			case who == nil && told:
 				change.Left = append(change.Left, name)
 			case who != nil:

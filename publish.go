@@ -23,9 +23,9 @@ const maxKey = 128
 // Publish records an event in the room, and delivers it to every member on
 // every node: in one order for all, and to those who are away when they come
 // back, as far as the room's history reaches. It returns where the message
-// stands. A room that is not declared keeps a hundred messages for five
-// minutes; a user and everyone keep nothing unless DeclareUsers and
-// DeclareEveryone say so.
+// stands. What is not declared keeps a hundred messages for five minutes, for
+// [Room.History]; clients that come back are caught up at their user's address
+// and at everyone's only if DeclareUsers and DeclareEveryone say so.
 //
 // It blocks until the broker has recorded the message; the one in memory does
 // so at once. What was published is in order within its room only: a Send of
@@ -38,11 +38,25 @@ const maxKey = 128
 // message. ErrTooLarge, and errors of the path, the room's name and the data,
 // are as with [Room.Send].
 func (r Room) Publish(ctx context.Context, path string, data any, opts ...SendOption) (Position, error) {
+	o := sendOptions(opts)
+	p := broker.PublishOptions{Key: o.key, Publisher: serverPublisher}
+	if o.from != nil {
+		p.From = o.from.name()
+	}
+	ack, err := r.record(ctx, path, data, p, opts)
+	return ack.Position, err
+}
+
+// serverPublisher is whose keys the server's own are.
+const serverPublisher = "server"
+
+// record publishes on behalf of whoever the options of the broker name.
+func (r Room) record(ctx context.Context, path string, data any, p broker.PublishOptions, opts []SendOption) (broker.Ack, error) {
 	if err := checkEventPath(path); err != nil {
-		return Position{}, err
+		return broker.Ack{}, err
 	}
 	if err := r.check(); err != nil {
-		return Position{}, err
+		return broker.Ack{}, err
 	}
 	o := sendOptions(opts)
 	rec := record{path: path, status: o.status, replace: o.replaces}
@@ -51,19 +65,14 @@ func (r Room) Publish(ctx context.Context, path string, data any, opts ...SendOp
 	} else {
 		raw, err := marshal(data)
 		if err != nil {
-			return Position{}, err
+			return broker.Ack{}, err
 		}
 		rec.data = raw
 	}
 	if o.except != nil {
 		rec.except = o.except.clientID()
 	}
-	p := broker.PublishOptions{Key: o.key, Publisher: "server"}
-	if o.from != nil {
-		p.From = o.from.name()
-	}
-	ack, err := r.manager.publish(ctx, r.at, &rec, p)
-	return ack.Position, err
+	return r.manager.publish(ctx, r.at, &rec, p)
 }
 
 // publish records a message at an address.
@@ -76,7 +85,7 @@ func (m *SocketManager) publish(ctx context.Context, at hub.Address, rec *record
 	}
 	n := m.node
 	if err := n.ready(ctx); err != nil {
-		return broker.Ack{}, err
+		return broker.Ack{}, notDone(err)
 	}
 	name := storeName(at)
 	o.Profile = m.declarations.of(at).profile().Name
@@ -84,31 +93,38 @@ func (m *SocketManager) publish(ctx context.Context, at hub.Address, rec *record
 		// The first message of an address that was only sent to until now, or one
 		// that is still being opened: its members are here.
 		if err := n.runner.Open(ctx, name); err != nil {
-			if ctx.Err() != nil {
-				err = fmt.Errorf("%w: %w", ErrUnavailable, err)
-			}
-			return broker.Ack{}, err
+			return broker.Ack{}, notDone(err)
 		}
 	}
 	ack, err := n.broker.Publish(ctx, name, rec.append(nil), o)
-	return ack, publishFailure(err)
-}
-
-// publishFailure is what a broker's error says to a publisher. All but those that
-// the broker promises to return for nothing leave the outcome open.
-func publishFailure(err error) error {
 	switch {
 	case err == nil:
-		return nil
+		return ack, nil
 	case errors.Is(err, broker.ErrTooLarge):
-		return ErrTooLarge
+		return ack, ErrTooLarge
+	case decided(err):
+		return ack, err
 	}
-	for _, nothing := range []error{broker.ErrBadRoom, broker.ErrUnknownProfile, broker.ErrKeyReused, broker.ErrClosed, broker.ErrUnavailable, broker.ErrUnknownOutcome} {
-		if errors.Is(err, nothing) {
-			return err
+	return ack, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+}
+
+// decided tells an error of a broker's Publish that says that nothing was
+// recorded from one that leaves it open.
+func decided(err error) bool {
+	for _, known := range []error{broker.ErrUnavailable, broker.ErrUnknownOutcome, broker.ErrClosed, broker.ErrKeyReused, broker.ErrBadRoom, broker.ErrUnknownProfile} {
+		if errors.Is(err, known) {
+			return true
 		}
 	}
-	return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+	return false
+}
+
+// notDone is the error of what failed before anything was done.
+func notDone(err error) error {
+	if errors.Is(err, broker.ErrUnavailable) || errors.Is(err, broker.ErrClosed) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // publishRequest is what a client says to record a message.

@@ -2,6 +2,7 @@ package finch
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"iter"
 	"strings"
@@ -94,10 +95,16 @@ func (r Room) Close(ctx context.Context) error {
 	return errors.Join(told, m.node.broker.Purge(ctx, storeName(r.at)))
 }
 
-// Count returns how many sockets are at the address. It does not block on one
-// node; ctx is for brokers that do.
+// Count returns how many sockets are at the address, on all nodes together; what
+// came or went on another node is counted a moment later. On one node it does
+// not block; else it asks the broker, and ErrUnavailable is returned if that
+// cannot be reached.
 func (r Room) Count(ctx context.Context) (int, error) {
-	return r.manager.hub.Count(r.at), ctx.Err()
+	_, elsewhere, err := r.manager.node.elsewhere(ctx, r.at)
+	if err != nil {
+		return 0, err
+	}
+	return r.manager.hub.Count(r.at) + elsewhere, ctx.Err()
 }
 
 // Sockets returns the sockets that are at the address, on this node, when it
@@ -113,9 +120,22 @@ func (r Room) Sockets() iter.Seq[*Socket] {
 	}
 }
 
-// CloseSockets closes every socket at the address, as [Socket.Close] does,
-// and returns how many it closed.
+// CloseSockets closes every socket at the address, as [Socket.Close] does, on
+// every node, and returns how many of this node it closed. With
+// User(id).CloseSockets a user is gone everywhere.
 func (r Room) CloseSockets(code int, reason string) (closed int) {
+	m := r.manager
+	if m.node.caps.Cluster {
+		n := news{kind: newsCloseSockets, body: binary.AppendUvarint(nil, uint64(code))}
+		n.body = append(n.body, reason...)
+		if err := m.node.broadcast(r.at, &n); err != nil {
+			m.logger.Error("finch: sockets on other nodes are not closed", "address", storeName(r.at), "error", err)
+		}
+	}
+	return r.closeHere(code, reason)
+}
+
+func (r Room) closeHere(code int, reason string) (closed int) {
 	for s := range r.Sockets() {
 		if s.Close(code, reason) == nil {
 			closed++

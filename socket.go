@@ -44,6 +44,12 @@ type socketExtras struct {
 	held      map[string]heldPublish      // by room
 }
 
+// blank tells whether there is nothing in them.
+func (x *socketExtras) blank() bool {
+	return x.values == nil && x.expiry == nil && x.rooms == nil && x.ctx == nil && x.asks.last == 0 && x.session == nil &&
+		x.granted == nil && x.seats == nil && x.attending == nil && x.lagging == nil && x.held == nil
+}
+
 // extras makes the extras. Called with mu held.
 func (s *Socket) extras() *socketExtras {
 	if s.more == nil {
@@ -232,6 +238,7 @@ func (s *Socket) ended() {
 	}
 	s.mu.Unlock()
 	s.manager.hub.Remove(s.member)
+	s.noteShares(rooms)
 }
 
 // socketContext is the context of a socket. The real one is made when

@@ -32,6 +32,8 @@ type Client struct {
 	t    testing.TB
 	dial func() net.Conn
 
+	request *http.Request // of the handshake
+
 	writing sync.Mutex // one frame at a time
 
 	mu       sync.Mutex // guards everything below
@@ -64,8 +66,8 @@ func (r Received) String() string {
 	return r.Text
 }
 
-func newClient(t testing.TB, dial func() net.Conn) *Client {
-	c := &Client{t: t, dial: dial, arrived: make(chan struct{})}
+func newClient(t testing.TB, r *http.Request, dial func() net.Conn) *Client {
+	c := &Client{t: t, request: r, dial: dial, arrived: make(chan struct{})}
 	c.nc = dial()
 	go c.read(c.nc)
 	return c
@@ -182,6 +184,13 @@ func (c *Client) ExpectClose() (code int, reason string) {
 			c.t.Fatalf("finchtest: the connection is still open; %s", c.story())
 		}
 	}
+}
+
+// Ended tells whether the connection has ended.
+func (c *Client) Ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
 }
 
 // Close says goodbye as a browser does, and waits for the server's goodbye.

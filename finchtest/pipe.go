@@ -42,7 +42,7 @@ func Connect(t testing.TB, h http.Handler, as finch.Identity) *Client {
 // ConnectRequest connects with a handshake of the test's own making.
 func ConnectRequest(t testing.TB, h http.Handler, r *http.Request) *Client {
 	t.Helper()
-	c := newClient(t, func() net.Conn { return dial(t, h, r) })
+	c := newClient(t, r, func() net.Conn { return dial(t, h, r) })
 	t.Cleanup(func() { shutDown(h) })
 	t.Cleanup(c.leave)
 	return c

@@ -3,6 +3,8 @@ package finchtest
 import (
 	"encoding/json"
 	"maps"
+	"net"
+	"net/http"
 	"time"
 
 	"github.com/finch-go/finch/protocol"
@@ -146,6 +148,14 @@ func (c *Client) Resume() Greeting {
 	c.mu.Unlock()
 	go c.read(nc)
 	return c.Hello()
+}
+
+// Turn makes the next [Client.Resume] go to another handler: to another node.
+func (c *Client) Turn(h http.Handler) {
+	c.t.Helper()
+	c.dial = func() net.Conn { return dial(c.t, h, c.request) }
+	c.t.Cleanup(func() { shutDown(h) })
+	c.t.Cleanup(c.leave)
 }
 
 // Join joins a room as clients do, from where this one stands there. An error

@@ -124,7 +124,7 @@ func (m *Member) keep(s *sub) (added int) {
 		}
 		start := memory.used
 		memory.used += copy(memory.memory[start:], spans[i].bytes())
-		list = append(list, overdue{entries[i].seq, span{memory, start, memory.used}, l, entries[i].message.Key})
+		list = append(list, overdue{entries[i].seq, span{memory, start, memory.used}, l, entries[i].key})
 	}
 	return m.owe(list)
 }

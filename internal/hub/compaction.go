@@ -42,7 +42,7 @@ func (l *log) compact(from uint64, m *Member) *compaction {
 	spans := t.spans(m.Rendition)
 	for i := len(t.entries) - 1; i >= int(from-t.base); i-- {
 		e := &t.entries[i]
-		key := e.message.Key
+		key := e.key
 		if e.except == m || c.keys[key] {
 			continue
 		}

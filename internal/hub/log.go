@@ -35,17 +35,14 @@ func (l *log) at() Address { return Address{l.kind, l.name} }
 func (l *log) append(seq uint64, m Message, except *Member) *traffic {
 	t := l.traffic
 	if t == nil {
-		t = traffics.Get().(*traffic)
-		head := l.head.Load()
-		t.since, t.base, t.walked, t.plain.size = head, head, head, int(l.hint)*hintUnit
+		t = newTraffic(l.head.Load(), int(l.hint)*hintUnit)
 		l.traffic = t
 	}
 	if len(m.Frame) <= copyMax {
 		t.laid += len(m.Frame)
 	}
 	t.plain.add(m.Frame)
-	m.Frame = t.plain.spans[len(t.plain.spans)-1].bytes()
-	t.entries = append(t.entries, entry{seq: seq, except: except, message: m})
+	t.entries = append(t.entries, entry{seq: seq, except: except, render: m.Render, step: m.Step, key: m.Key})
 	t.pinned += len(m.Frame)
 	if m.Step != nil {
 		if l.last == nil {
@@ -72,7 +69,7 @@ func (l *log) trim() (freed int) {
 		t.drop(n)
 		t.pinned -= freed
 	}
-	if len(t.entries) == 0 && !t.dirty && !t.walking {
+	if len(t.entries) == 0 { // so that no walk is under way or due
 		l.hint = 0
 		if t.base-t.since > 1 { // one that speaks now and then needs no more than it says
 			l.hint = uint16(min(t.laid, segmentMax) / hintUnit)

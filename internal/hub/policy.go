@@ -91,7 +91,7 @@ func (h *Hub) decide(s *sub, oldest uint64, c *compactions) {
 func (l *log) stand(s *sub) broker.Position {
 	t := l.traffic
 	for i := s.cursor.Load() - t.base; i < uint64(len(t.entries)); i++ {
-		if step := t.entries[i].message.Step; step != nil {
+		if step := t.entries[i].step; step != nil {
 			return step.Before
 		}
 	}

@@ -7,13 +7,3 @@ type Rendition uint8
 
 // Renditions is how many there may be.
 const Renditions = 16
-
-func (m *Message) in(r Rendition) []byte {
-	if r == 0 || m.Render == nil {
-		return m.Frame
-	}
-	if b := m.Render(r, m.Frame); b != nil {
-		return b
-	}
-	return m.Frame
-}

@@ -12,13 +12,13 @@ type sub struct {
 	// member.mu held, and log.mu too while it is late.
 	cursor atomic.Uint64
 
-	// Guarded by log.mu.
-	prev, next *sub   // those that are late at the same entry
-	place      uint32 // in log.subs
-
 	// Written with member.mu and log.mu held, read with either.
 	policy Policy
 	state  state
+
+	// Guarded by log.mu.
+	place      uint32 // in log.subs
+	prev, next *sub   // those that are late at the same entry
 }
 
 // state is how a sub gets what it is owed.

@@ -1,6 +1,9 @@
 package hub
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
 // track holds the frames of one rendition, as far as they have been made:
 // spans[i] is that of entry base+i.
@@ -34,6 +37,13 @@ const (
 	// copyMax is the largest frame worth copying for the sake of one piece.
 	copyMax = 8 << 10
 )
+
+// tails are segments with room that no log is using. A log that speaks now and
+// then takes none: a member that is late there would hold it for one frame.
+var tails sync.Pool
+
+// tailMin is how large a segment must be to be used by another log.
+const tailMin = 1 << 10
 
 // add lays a frame behind the others.
 func (t *track) add(frame []byte) {

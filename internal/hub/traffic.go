@@ -23,10 +23,22 @@ type traffic struct {
 
 // entry is one message of a log.
 type entry struct {
-	seq     uint64 // its place among all that was sent on the node
-	except  *Member
-	late    *sub    // the first in line of those that are late and owed this next
-	message Message // Frame lies in the plain track
+	seq    uint64 // its place among all that was sent on the node
+	except *Member
+	late   *sub // the first in line of those that are late and owed this next
+	render func(Rendition, []byte) []byte
+	step   *Step
+	key    string
+}
+
+// in answers a rendition of the entry whose plain frame this is.
+func (e *entry) in(r Rendition, plain []byte) []byte {
+	if e.render != nil {
+		if b := e.render(r, plain); b != nil {
+			return b
+		}
+	}
+	return plain
 }
 
 // traffics are those that no log needs, empty.
@@ -36,13 +48,28 @@ var traffics = sync.Pool{New: func() any { return new(traffic) }}
 // again.
 const trafficMax = 256
 
+// newTraffic answers a traffic for a log whose next entry has this number, and
+// which had busy bytes of frames last time before it was quiet.
+func newTraffic(head uint64, busy int) *traffic {
+	t := traffics.Get().(*traffic)
+	t.since, t.base, t.walked = head, head, head
+	if busy > 0 {
+		t.plain.tail, _ = tails.Get().(*segment)
+		t.plain.size = busy
+	}
+	return t
+}
+
 // free gives a traffic back that its log does not need any more.
 func (t *traffic) free() {
-	if cap(t.entries) > trafficMax {
-		return
+	if tail := t.plain.tail; tail != nil && len(tail.memory) >= tailMin {
+		tails.Put(tail)
 	}
 	clear(t.entries) // what lies behind was cleared when it was dropped
 	clear(t.plain.spans)
+	if cap(t.entries) > trafficMax {
+		return
+	}
 	*t = traffic{entries: t.entries[:0], plain: track{spans: t.plain.spans[:0]}}
 	traffics.Put(t)
 }
@@ -63,7 +90,7 @@ func (t *traffic) spans(r Rendition) []span {
 	missing := t.entries[len(o.spans):]
 	frames, size := make([][]byte, len(missing)), 0
 	for i := range missing {
-		frames[i] = missing[i].message.in(r)
+		frames[i] = missing[i].in(r, t.plain.spans[len(o.spans)+i].bytes())
 		size += len(frames[i])
 	}
 	if o.tail == nil {
