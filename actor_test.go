@@ -57,6 +57,7 @@ type standpoint struct {
 	// doubt is where the actor stood before a step that overtook something: the hub
 	// does not keep the two in order when it takes a member off that is behind.
 	doubt  broker.Position
+	ousted bool // it was taken out while it waited to hear of the room
 	asking bool // a finch.join is not answered
 }
 

@@ -167,7 +167,7 @@ func (w *stage) compare() {
 		}
 		in := w.inRooms(a)
 		for at, s := range a.places {
-			if s.leaving {
+			if s.leaving || s.ousted && !slices.Contains(in, at[1:]) {
 				continue
 			}
 			head := w.witness.head(a.storeRoom(at))

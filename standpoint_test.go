@@ -105,7 +105,10 @@ func (a *actor) take(l *link, text []byte) {
 		}
 	case protocol.PathLeft:
 		a.note("is taken out of %s: %v", at, n.Error)
-		if s == nil || !s.asking { // else the answer to its join follows
+		switch {
+		case s != nil && n.Error == nil && (s.asking || s.awaited):
+			s.ousted = true // before it was asked for, or after: then it was the answer
+		default:
 			delete(a.places, at)
 		}
 	default:
