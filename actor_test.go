@@ -271,7 +271,7 @@ func (a *actor) leave(room string) {
 	}
 	a.note("leaves %s", room)
 	body := a.ask(protocol.PathLeave, map[string]any{"room": room}, func(e *protocol.Envelope) {
-		if a.places[at] == s {
+		if now := a.places[at]; now == s || now != nil && !now.asking {
 			delete(a.places, at)
 		}
 	})
