@@ -300,7 +300,7 @@ func (s *Socket) mayJoin(ctx context.Context, room string) error {
 		return err
 	case d.CanJoin == nil:
 		return Errorf(protocol.StatusForbidden, protocol.RefusalForbidden, "clients may not join this room by themselves")
-	case len(m.hub.Rooms(s.member))+s.entering() >= m.limits.roomsPerSocket():
+	case s.roomsByItself() >= m.limits.roomsPerSocket():
 		return s.tooManyRooms()
 	case d.MaxMembers > 0 && m.hub.Count(hub.Address{Kind: hub.Room, Name: room}) >= d.MaxMembers:
 		return Errorf(protocol.StatusConflict, protocol.RefusalRoomFull, "the room is full")
@@ -308,15 +308,23 @@ func (s *Socket) mayJoin(ctx context.Context, room string) error {
 	return d.CanJoin(ctx, s, room)
 }
 
-// entering counts the rooms whose answer the socket waits for.
-func (s *Socket) entering() (n int) {
+// roomsByItself counts the rooms that the client has joined or is about to enter;
+// those that the server joined it to do not count, or it could not come back into
+// its own.
+func (s *Socket) roomsByItself() (n int) {
+	in := s.manager.hub.Rooms(s.member)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.more == nil {
-		return 0
+		return len(in)
 	}
 	for at, a := range s.more.attending {
-		if at.Kind == hub.Room && a.way != bySelf && !s.manager.hub.In(s.member, at) {
+		if at.Kind == hub.Room && a.way != bySelf && !slices.Contains(in, at.Name) {
+			in = append(in, at.Name)
+		}
+	}
+	for _, room := range in {
+		if !slices.Contains(s.more.granted, room) {
 			n++
 		}
 	}
