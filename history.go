@@ -74,8 +74,12 @@ func (r Room) Latest(ctx context.Context, before Position, n int) (list []Record
 	if err != nil {
 		return nil, false, err
 	}
-	if !before.IsZero() && before.Epoch != page.Head.Epoch {
+	switch {
+	case before.IsZero():
+	case before.Epoch != page.Head.Epoch:
 		return nil, false, fmt.Errorf("%w: it is of another epoch", ErrReset)
+	case before.Offset == 0: // to a broker this is no bound
+		return nil, false, nil
 	}
 	return r.recorded(page.Messages), page.More, nil
 }
@@ -192,6 +196,9 @@ func (s *Socket) historyByClient(ctx context.Context, msg *Message) error {
 		list, answer.More, err = room.after(ctx, in.After, in.Limit)
 	}
 	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
 		return err
 	}
 	answer.Position = s.manager.node.runner.Top(storeName(hub.Address{Kind: hub.Room, Name: in.Room}))

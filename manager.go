@@ -323,7 +323,9 @@ func (m *SocketManager) Shutdown(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("finch: shutdown cut sockets off: %w", err)
 	}
-	if !m.node.caps.Cluster { // else they may come back on another node
+	if m.node.caps.Cluster {
+		m.forgetSessions()
+	} else {
 		m.endSessions(CloseReason{Code: protocol.CloseGoingAway, Reason: reason})
 	}
 	if closed := m.node.close(ctx); closed != nil && err == nil {

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/internal/conn"
 	"github.com/finch-go/finch/internal/frame"
 	"github.com/finch-go/finch/internal/hub"
@@ -40,9 +39,9 @@ type socketExtras struct {
 	granted []string // rooms that the server joined it to
 	seats   []seat   // rooms whose presence shows it
 
-	attending map[hub.Address]*attendance     // ways into addresses, not answered yet
-	lagging   map[hub.Address]broker.Position // where it fell behind
-	held      map[string]heldPublish          // by room
+	attending map[hub.Address]*attendance // ways into addresses, not answered yet
+	lagging   map[hub.Address]lag         // where it fell behind
+	held      map[string]heldPublish      // by room
 }
 
 // blank tells whether there is nothing in them.
@@ -232,6 +231,10 @@ func (s *Socket) ended() {
 			x.expiry.Stop()
 		}
 		x.asks.fail(ErrClosed)
+		if len(x.attending) > 0 {
+			go s.giveUp(x.attending) // not from here: a feed may be what calls
+			x.attending = nil
+		}
 	}
 	s.mu.Unlock()
 	s.manager.hub.Remove(s.member)
