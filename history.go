@@ -13,10 +13,6 @@ import (
 	"github.com/finch-go/finch/protocol"
 )
 
-// ErrReset: history cannot go on from a position: it does not reach back so far,
-// or the position is of another history. Read anew from the beginning.
-var ErrReset = errors.New("finch: history does not go on from this position")
-
 // Recorded is a message of a room's history. Its bytes are shared and must not
 // be changed.
 type Recorded struct {

@@ -14,8 +14,8 @@ type lag struct {
 
 // Lagged remembers where the socket stands in an address that gives it nothing
 // for now, and tells the client.
-func (v *socketSink) Lagged(at hub.Address, from broker.Position) {
-	s := (*Socket)(v)
+func (sink *socketSink) Lagged(at hub.Address, from broker.Position) {
+	s := (*Socket)(sink)
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()

@@ -179,7 +179,7 @@ func TestReadersThatStopAreCaughtUpOrReset(t *testing.T) {
 			readers = append(readers, v)
 		}
 		big := strings.Repeat("x", 1<<20-1000) // a record has to fit into a mebibyte
-		for i := range 8 { // a megabyte each, half written
+		for i := range 8 {                     // a megabyte each, half written
 			if _, err := m.Room("chat:7").Publish(t.Context(), "big", big); err != nil {
 				t.Fatal(i, err)
 			}

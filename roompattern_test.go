@@ -1,7 +1,6 @@
 package finch_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -109,6 +108,6 @@ func TestPatternsThatMeetAreRefused(t *testing.T) {
 	}
 	m := finch.NewSocketManager(nil)
 	m.DeclareUsers(finch.RoomOptions{})
-	wantPanic(t, func() { m.DeclareUsers(finch.RoomOptions{}) }, "declared twice", fmt.Sprint("roompattern_test.go:"))
+	wantPanic(t, func() { m.DeclareUsers(finch.RoomOptions{}) }, "declared twice", "roompattern_test.go:")
 	wantPanic(t, func() { m.DeclareRooms("x", finch.RoomOptions{HistorySize: -1}) }, "negative")
 }

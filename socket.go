@@ -276,11 +276,11 @@ func (c socketContext) Err() error {
 // socketSink is the Socket as the hub sees it.
 type socketSink Socket
 
-func (s *socketSink) Push(pieces [][]byte) bool { return s.conn.Push(pieces) }
+func (sink *socketSink) Push(pieces [][]byte) bool { return sink.conn.Push(pieces) }
 
-func (s *socketSink) Overflow() {
-	s.manager.meter.Slow.Add(1)
-	s.conn.Close(protocol.CloseTryAgain, "you read too slowly")
+func (sink *socketSink) Overflow() {
+	sink.manager.meter.Slow.Add(1)
+	sink.conn.Close(protocol.CloseTryAgain, "you read too slowly")
 }
 
 // socketOf answers whose member it is.
