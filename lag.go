@@ -68,22 +68,20 @@ func (s *Socket) catchUp() {
 		s.mu.Unlock()
 		return
 	}
-	var behind []hub.Address
+	behind := make(map[hub.Address]broker.Position, len(s.more.lagging))
 	for at, l := range s.more.lagging {
 		switch {
 		case l.back:
 		case !s.manager.hub.In(s.member, at): // it left just when it fell behind
 			s.more.caughtUp(at)
 		default:
-			behind = append(behind, at)
+			s.more.lagging[at] = lag{from: l.from, back: true}
+			behind[at] = l.from
 		}
 	}
 	s.mu.Unlock()
-	for _, at := range behind {
-		if err := s.set(&attendance{socket: s, at: at, way: bySelf}); err != nil {
-			s.sink().Overflow()
-			return
-		}
+	for at, from := range behind {
+		go s.goOn(at, from)
 	}
 }
 
