@@ -1,0 +1,146 @@
+import { passes, type FinchError } from './error.js';
+import type { Unsubscribe } from './events.js';
+import type { Host } from './host.js';
+import type { Membership } from './membership.js';
+import { Backoff } from './backoff.js';
+
+/** Somebody in a room. */
+export interface Member {
+  /** The user, or the socket of an anonymous client. */
+  readonly id: string;
+  readonly devices: number;
+  /** Since when, in Unix milliseconds. */
+  readonly since: number;
+  /** What this member says of itself. */
+  readonly data?: unknown;
+}
+
+/** Who is in a room. The object is another one after each change. */
+export interface PresenceState {
+  /** In order of their ids. */
+  readonly members: readonly Member[];
+  readonly count: number;
+  /** False until the list is whole, and while the connection is lost: then it is what it was. */
+  readonly ready: boolean;
+  /** Why it cannot be had, if so. */
+  readonly error?: FinchError;
+}
+
+interface Page {
+  readonly members?: readonly Member[];
+  readonly count?: number;
+  readonly next?: string;
+}
+
+interface Change {
+  readonly joined?: readonly Member[];
+  readonly updated?: readonly Member[];
+  readonly left?: readonly string[];
+  readonly count?: number;
+  readonly partial?: boolean;
+}
+
+/** Who is in a room, kept up to date while somebody watches. */
+export class Presence {
+  #room: Membership;
+  #host: Host;
+  #watching = 0;
+  #state: PresenceState = { members: [], count: 0, ready: false };
+  #members = new Map<string, Member>();
+  #coming: Map<string, Member> | undefined; // a list that is being read, page by page
+  #reading = 0; // which reading is the newest; answers to older ones are ignored
+  #again = false; // so much changed meanwhile that the list has to be read once more
+  #own: { readonly data: unknown } | undefined;
+  #backoff = new Backoff();
+
+  /** @internal */
+  constructor(room: Membership, host: Host) {
+    this.#room = room;
+    this.#host = host;
+  }
+
+  /** Who is there. The same object until it changes. */
+  get state(): PresenceState {
+    return this.#state;
+  }
+
+  /** Watches: calls a function with each new state, until the end of the watch. */
+  watch(fn: (state: PresenceState) => void): Unsubscribe {
+    const unsubscribe = this.#room.listeners.add('presence', (state: PresenceState) => fn(state));
+    if (!this.#watching++) this.load();
+    let watching = true;
+    return () => {
+      unsubscribe();
+      if (!watching) return;
+      watching = false;
+      if (!--this.#watching && this.#room.joined) this.#ask({ watch: false, limit: 1 });
+    };
+  }
+
+  /** Sets what others see as this member's `data`: JSON of 1 KiB at most. It is said again after each reconnect. */
+  async set(data: unknown): Promise<void> {
+    this.#own = { data };
+    await this.#room.entered();
+    await new Promise<void>((resolve, reject) => this.#ask({ data, limit: 1 }, (error) => (error ? reject(error) : resolve())));
+  }
+
+  /** @internal Reads the list, if somebody watches: the room was entered, or too much has changed. */
+  load(): void {
+    this.#backoff.stop();
+    if (!this.#room.joined) return;
+    if (!this.#watching) return this.#own && this.#ask({ ...this.#own, limit: 1 });
+    this.#coming = new Map();
+    this.#again = false;
+    this.#read(++this.#reading, this.#own);
+  }
+
+  /** @internal */
+  change({ joined = [], updated = [], left = [], count, partial }: Change): void {
+    if (partial) {
+      if (this.#coming) this.#again = true;
+      else this.load();
+      return;
+    }
+    for (const members of [this.#members, this.#coming]) {
+      for (const member of [...joined, ...updated]) members?.set(member.id, member);
+      for (const id of left) members?.delete(id);
+    }
+    if (this.#state.ready) this.#show({ count, ready: true });
+  }
+
+  /** @internal */
+  lost(): void {
+    this.#reading++;
+    this.#coming = undefined;
+    this.#backoff.stop();
+    if (this.#state.ready) this.#show({ ready: false });
+  }
+
+  #read(reading: number, more: object | undefined): void {
+    this.#ask({ watch: true, ...more }, (error, { members = [], count, next }) => {
+      if (reading !== this.#reading) return; // another reading began meanwhile
+      if (error) {
+        this.#coming = undefined;
+        if (passes(error)) this.#backoff.later(() => this.load());
+        return this.#show({ ready: false, error });
+      }
+      for (const member of members) this.#coming!.set(member.id, member);
+      if (next) return this.#read(reading, { after: next });
+      this.#members = this.#coming!;
+      this.#coming = undefined;
+      this.#backoff.reset();
+      if (this.#again) this.load();
+      this.#show({ count, ready: true });
+    });
+  }
+
+  #ask(data: object, done: (error: FinchError | undefined, page: Page) => void = () => {}): void {
+    this.#host.askRoom('finch.presence', { room: this.#room.name, ...data }, done);
+  }
+
+  #show({ count = this.#members.size, ready, error }: { count?: number | undefined; ready: boolean; error?: FinchError }): void {
+    const members = [...this.#members.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    this.#state = { members, count, ready, ...(error && { error }) };
+    this.#room.listeners.run('presence', this.#state);
+  }
+}
