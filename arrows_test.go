@@ -21,12 +21,12 @@ const modulePath = "github.com/finch-go/finch"
 // may import, tests apart. A name that ends in /... speaks for every package
 // below it that has no row of its own, and those may import each other.
 var mayImport = map[string][]string{
-	".":                 {"internal/hub", "internal/conn", "internal/frame", "protocol"},
+	".":                 {"internal/hub", "internal/feed", "internal/conn", "internal/frame", "protocol", "broker", "broker/memory"},
 	"protocol":          {},
 	"internal/frame":    {},
 	"internal/conn":     {"internal/frame", "internal/wheel"},
 	"internal/wheel":    {},
-	"internal/hub":      {"protocol"},
+	"internal/hub":      {"broker", "protocol"},
 	"internal/docs":     {},
 	"broker":            {},
 	"broker/memory":     {"broker"},

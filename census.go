@@ -51,13 +51,18 @@ func (c *census) isClosing() bool {
 	return c.closing
 }
 
+// close admits nobody any more.
+func (c *census) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closing = true
+}
+
 // drain admits nobody any more, closes everyone whom list answers after their
 // running handlers, and waits until all have exited. When ctx ends first, whom
 // list then answers is cut off.
 func (c *census) drain(ctx context.Context, list func() []*conn.Conn, code int, reason string) error {
-	c.mu.Lock()
-	c.closing = true
-	c.mu.Unlock()
+	c.close()
 	for _, k := range list() {
 		k.Drain(code, reason)
 	}

@@ -122,7 +122,7 @@ func TestACrowdThatLeavesAtOnce(t *testing.T) {
 			logger, _ := newLogbook()
 			app := finch.NewApp(&finch.AppOptions{Logger: logger})
 			seen := new(sync.Map)
-			m := finch.NewSocketManager(&finch.SocketManagerOptions{App: app, Event: finch.SocketEvent{
+			m := finch.NewSocketManager(&finch.SocketManagerOptions{App: app, DrainWindow: -1, Event: finch.SocketEvent{
 				OnConnect: func(ctx context.Context, s *finch.Socket) error {
 					connects.Add(1)
 					return s.Join(ctx, fmt.Sprint("room ", connects.Load()%100))

@@ -101,8 +101,11 @@ func (v *socketEvents) Ending(why conn.Close, failed bool) {
 	s.flush()
 }
 
-// Writable lets the hub go on.
-func (v *socketEvents) Writable() { v.manager.hub.Writable(v.member) }
+// Writable lets the hub go on, and the addresses in which the socket is behind.
+func (v *socketEvents) Writable() {
+	v.manager.hub.Writable(v.member)
+	v.socket().catchUp()
+}
 
 // Deaf fails the questions that will not be answered.
 func (v *socketEvents) Deaf(err error) { v.socket().failAsks(err) }
@@ -119,6 +122,7 @@ func (v *socketEvents) Closed(why conn.Close) {
 	for _, e := range m.registry.inOrder() {
 		s.disconnect("OnDisconnect of "+e.path, e.event.OnDisconnect, reason)
 	}
+	m.parted(s, reason)
 	m.addresses.exit(s.handshake)
 	m.census.exit()
 }
@@ -162,7 +166,8 @@ func (s *Socket) text(text string) {
 // dispatch finds the handler of a message and answers what is owed.
 func (s *Socket) dispatch(msg *Message) {
 	m := s.manager
-	if s.framework(msg) {
+	if protocol.IsFrameworkPath(msg.Path) {
+		s.framework(msg)
 		return
 	}
 	on, onError := m.event.OnMessage, m.event.OnError
@@ -176,7 +181,13 @@ func (s *Socket) dispatch(msg *Message) {
 		s.refuse(msg.Path, msg.id, &Error{protocol.StatusNotFound, protocol.RefusalUnknownPath, "nothing here handles this path"})
 		return
 	}
-	err := m.guard(msg.Path, func() error { return on(s.Context(), s, msg) })
+	s.run(msg, on, onError)
+}
+
+// run runs a handler behind the middleware and answers what is owed.
+func (s *Socket) run(msg *Message, on MessageHandler, onError func(context.Context, *Socket, error)) {
+	m := s.manager
+	err := m.guard(msg.Path, func() error { return m.wrapped(on)(s.Context(), s, msg) })
 	s.handled(msg.Path, msg, onError, err)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/internal/conn"
 	"github.com/finch-go/finch/internal/hub"
 	"github.com/finch-go/finch/protocol"
@@ -25,6 +26,13 @@ var (
 	ErrNotConnected = errors.New("finch: no socket has this id")
 	// ErrShuttingDown: the manager takes no new sockets.
 	ErrShuttingDown = errors.New("finch: shutting down")
+	// ErrUnavailable: the broker cannot be reached; nothing was done.
+	ErrUnavailable = broker.ErrUnavailable
+	// ErrUnknownOutcome: the message may have been recorded or not; publish again
+	// with the same key.
+	ErrUnknownOutcome = broker.ErrUnknownOutcome
+	// ErrKeyReused: the publish key was used in this room for another message.
+	ErrKeyReused = broker.ErrKeyReused
 )
 
 // Error is an error that is meant for the client: its status, code and
@@ -44,6 +52,22 @@ func Errorf(status int, code, format string, args ...any) error {
 	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
+// wireErrors are errors of the framework that a handler may simply return: what
+// a client is told of each. The first that fits counts.
+var wireErrors = []struct {
+	err  error
+	wire Error
+}{
+	{hub.ErrGone, Error{protocol.StatusUnavailable, "closed", "the socket is closed"}},
+	{conn.ErrClosed, Error{protocol.StatusUnavailable, "closed", "the socket is closed"}},
+	{ErrKeyReused, Error{protocol.StatusConflict, protocol.RefusalKeyReused, "the publish key was used for another message"}},
+	{ErrReset, Error{protocol.StatusConflict, protocol.RefusalReset, "history does not go on from this position"}},
+	{ErrTooLarge, Error{protocol.StatusTooLarge, protocol.RefusalTooLarge, "the message is too large"}},
+	{ErrUnavailable, Error{protocol.StatusUnavailable, protocol.RefusalUnavailable, "this cannot be done now; try again"}},
+	{broker.ErrClosed, Error{protocol.StatusUnavailable, protocol.RefusalUnavailable, "this server is going away; try again"}},
+	{ErrUnknownOutcome, Error{protocol.StatusUnavailable, protocol.RefusalUnknownOutcome, "nobody knows whether the message was recorded; publish it again with the same key"}},
+}
+
 // forClient answers what a client may see of err, and whether err was meant
 // for it.
 func forClient(err error) (e *Error, meant bool) {
@@ -53,8 +77,10 @@ func forClient(err error) (e *Error, meant bool) {
 		}
 		return e, true
 	}
-	if errors.Is(err, hub.ErrGone) || errors.Is(err, conn.ErrClosed) {
-		return &Error{Status: protocol.StatusUnavailable, Code: "closed", Message: "the socket is closed"}, true
+	for _, known := range wireErrors {
+		if errors.Is(err, known.err) {
+			return &known.wire, true
+		}
 	}
 	return &Error{Status: protocol.StatusInternalServerError, Code: protocol.RefusalInternal, Message: "something went wrong on the server"}, false
 }

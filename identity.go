@@ -36,14 +36,22 @@ func IdentityContext(ctx context.Context, id Identity) context.Context {
 // that cannot set headers, sends one. Empty if there is none, or if it is not
 // base64url. It never looks into the URL, where logs would keep it.
 func Token(r *http.Request) string {
-	const bearer = "bearer "
-	if h := r.Header.Get("Authorization"); len(h) > len(bearer) && strings.EqualFold(h[:len(bearer)], bearer) {
-		return strings.TrimSpace(h[len(bearer):])
+	if token := bearer(r); token != "" {
+		return token
 	}
 	for _, p := range headerList(r.Header, "Sec-Websocket-Protocol") {
 		if token, ok := protocol.DecodeToken(p); ok {
 			return token
 		}
+	}
+	return ""
+}
+
+// bearer returns the token of an Authorization header (RFC 6750 section 2.1).
+func bearer(r *http.Request) string {
+	const scheme = "bearer "
+	if h := r.Header.Get("Authorization"); len(h) > len(scheme) && strings.EqualFold(h[:len(scheme)], scheme) {
+		return strings.TrimSpace(h[len(scheme):])
 	}
 	return ""
 }

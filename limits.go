@@ -43,6 +43,10 @@ type Limits struct {
 	// TrustedProxies, where all clients seem to have one address. Zero: no
 	// limit, because whole offices and carriers share an address.
 	SocketsPerAddress int
+	// RoomsPerSocket is in how many rooms a socket may be for its client to join
+	// one more; beyond it the client is answered 409 too_many_rooms. The server may
+	// join it to any number. Zero: 256.
+	RoomsPerSocket int
 	// Handshakes is how many upgrades may be under way at once, most of them
 	// waiting for Authenticate; one more is answered 503 with Retry-After.
 	// Zero: 1,000.
@@ -51,6 +55,7 @@ type Limits struct {
 
 func (l *Limits) messagesPerSecond() int { return orDefault(l.MessagesPerSecond, 1000) }
 func (l *Limits) bytesPerSecond() int    { return orDefault(l.BytesPerSecond, 1<<20) }
+func (l *Limits) roomsPerSocket() int    { return orDefault(l.RoomsPerSocket, 256) }
 func (l *Limits) handshakes() int        { return orDefault(l.Handshakes, 1000) }
 
 func orDefault(n, fallback int) int {

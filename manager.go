@@ -1,6 +1,7 @@
 package finch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/internal/conn"
 	"github.com/finch-go/finch/internal/hub"
 	"github.com/finch-go/finch/protocol"
@@ -44,6 +46,33 @@ type SocketManagerOptions struct {
 	KeepHeaders []string
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+	// Session follows clients across reconnects.
+	Session SessionEvent
+	// Grace is how long a client that vanished counts as present and its
+	// session as held. Zero: 15 s, which is longer than most reconnects take.
+	// Negative: none.
+	Grace time.Duration
+	// Secret seals the tickets with which clients resume their sessions. All
+	// nodes of a cluster need the same one; keep it as you keep a password.
+	// Nil: random, so that tickets end with the process. It is required with a
+	// Broker that joins processes.
+	Secret []byte
+	// TicketAge is how long a ticket is good for. Zero: 24 hours.
+	TicketAge time.Duration
+	// Broker joins this manager with those of other processes, and keeps what
+	// is published. The manager starts it when it is first needed and closes it
+	// on Shutdown. Nil: memory.New(nil), which is for one process.
+	Broker broker.Broker
+	// NodeID names this node among those of the broker: 1 to 64 letters,
+	// digits, - and _. Empty: random.
+	NodeID string
+	// DrainWindow is over how long Shutdown sends clients away, so that they do
+	// not all reach the other nodes at one moment. Zero: as long as those need to
+	// take so many at the rate at which this node was reached at its busiest, at
+	// least 1,000 a second; at once if that is less than half a second. Negative:
+	// at once. It takes at most four fifths of the time that Shutdown's context
+	// leaves.
+	DrainWindow time.Duration
 	// Limits bound what a socket may cost; zero fields take the defaults.
 	Limits Limits
 	// Heartbeat is how long a client may be silent before it is pinged; it
@@ -68,6 +97,21 @@ type SocketManager struct {
 	limits       Limits
 	heartbeat    time.Duration
 	logger       *slog.Logger
+
+	node         *node
+	declarations declarations
+	drain        time.Duration
+	arrivals     arrivals
+	sessionEvent SessionEvent
+	grace        time.Duration
+	ticketAge    time.Duration
+	sealer       sealer
+	sessions     sessions
+	presence     presence
+	shares       shares
+
+	undeclaredHint hints
+	middleware     atomic.Pointer[[]Middleware]
 
 	gate     gate
 	registry *registry
@@ -102,7 +146,13 @@ func NewSocketManager(o *SocketManagerOptions) *SocketManager {
 		heartbeat:    o.Heartbeat,
 		logger:       o.Logger,
 		registry:     newRegistry(),
+		drain:        o.DrainWindow,
+		sessionEvent: o.Session,
+		grace:        cmp.Or(o.Grace, 15*time.Second),
+		ticketAge:    cmp.Or(o.TicketAge, 24*time.Hour),
+		sealer:       newSealer(o.Secret),
 	}
+	m.presence.manager, m.shares.manager = m, m
 	m.pump.hub = hub.New(hub.Options{
 		Wake:        m.pump.wake,
 		LogBytes:    o.Limits.QueueBytes,
@@ -126,6 +176,10 @@ func NewSocketManager(o *SocketManagerOptions) *SocketManager {
 		logger:  m.logger,
 	}
 	m.gate.compress(o.Compression)
+	m.node = newNode(m, o.NodeID, o.Broker)
+	if o.Secret == nil && m.node.caps.Cluster {
+		panic("finch: " + at + ": a broker that joins processes needs SocketManagerOptions.Secret, the same on all of them")
+	}
 	m.registry.add(entriesOf(o.Routes, at)...)
 	if o.App != nil {
 		o.App.adopt(m, at)
@@ -152,14 +206,29 @@ func (m *SocketManager) SendToUser(user, path string, data any, opts ...SendOpti
 	return m.User(user).Send(path, data, opts...)
 }
 
-// SendToSocket sends an event to one socket; see [Socket.Send].
-// ErrNotConnected is returned if no socket has this id.
+// SendToSocket sends an event to one socket, on whichever node it is; see
+// [Socket.Send]. ErrNotConnected is returned if no socket of this node has this
+// id and there are no others; with others, all of them are asked to deliver it,
+// and nobody says whether one did.
 func (m *SocketManager) SendToSocket(id, path string, data any, opts ...SendOption) error {
 	s := m.Socket(id)
-	if s == nil {
+	switch {
+	case s != nil:
+		return s.Send(path, data, opts...)
+	case !m.node.caps.Cluster:
 		return ErrNotConnected
 	}
-	return s.Send(path, data, opts...)
+	if err := checkEventPath(path); err != nil {
+		return err
+	}
+	b, err := encode(protocol.Envelope{Path: path, Status: sendOptions(opts).status, Client: id}, data)
+	switch {
+	case err != nil:
+		return err
+	case len(b) > m.gate.config.QueueBytes:
+		return ErrTooLarge
+	}
+	return m.node.broadcast(hub.Address{Kind: hub.Everyone}, &news{kind: newsSocket, except: id, body: b})
 }
 
 // Everyone is the address of all connected sockets.
@@ -231,17 +300,32 @@ func (m *SocketManager) Stats() Stats {
 	}
 }
 
-// Shutdown closes the manager: no new sockets (503), handlers that run
-// finish, what was sent leaves, every client is closed with 1001, and every
-// OnDisconnect has run when it returns nil. When ctx ends first, the rest is
-// cut off and ctx's error returned. [http.Server.Shutdown] does not see these
-// connections: call this one before it.
+// Shutdown closes the manager: it is not ready any more (503 for newcomers),
+// handlers that run finish, what was sent leaves, every client is closed, and
+// every OnDisconnect has run when it returns nil. Many clients are sent away one
+// after another over [SocketManagerOptions].DrainWindow, each told its own time
+// by finch.drain and closed with 1012; the others are closed with 1001. When ctx
+// ends first, the rest is cut off and ctx's error returned.
+// [http.Server.Shutdown] does not see these connections: call this one before it.
 func (m *SocketManager) Shutdown(ctx context.Context) error {
 	defer m.end()
-	if err := m.census.drain(ctx, m.conns, protocol.CloseGoingAway, "the server is shutting down"); err != nil {
-		return fmt.Errorf("finch: shutdown cut sockets off: %w", err)
+	const reason = "the server is shutting down"
+	m.census.close()
+	sockets := slices.Collect(m.Sockets())
+	if window := m.drainWindow(ctx, len(sockets)); window > 0 {
+		m.drainPaced(ctx, sockets, window, reason)
 	}
-	return nil
+	err := m.census.drain(ctx, m.conns, protocol.CloseGoingAway, reason)
+	if err != nil {
+		err = fmt.Errorf("finch: shutdown cut sockets off: %w", err)
+	}
+	if !m.node.caps.Cluster { // else they may come back on another node
+		m.endSessions(CloseReason{Code: protocol.CloseGoingAway, Reason: reason})
+	}
+	if closed := m.node.close(ctx); closed != nil && err == nil {
+		err = fmt.Errorf("finch: shutdown: the broker did not close: %w", closed)
+	}
+	return err
 }
 
 // conns answers the connections of the sockets that are here.

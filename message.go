@@ -68,6 +68,19 @@ func (m *Message) fail(e *Error) bool {
 	return m.answer(protocol.Envelope{Status: e.Status, Error: &protocol.Error{Code: e.Code, Message: e.Message}}, nil) == nil
 }
 
+// answerFrame makes the answer without sending it, for whoever has to place it
+// among other frames; nil if no answer is owed.
+func (m *Message) answerFrame(data any) []byte {
+	if m.id.IsZero() || !m.replied.CompareAndSwap(false, true) {
+		return nil
+	}
+	b, err := m.socket.frame(protocol.Envelope{Path: m.Path, Reply: m.id, Status: protocol.StatusOK}, data)
+	if err != nil {
+		panic("finch: " + err.Error()) // what the framework answers is JSON
+	}
+	return b
+}
+
 func (m *Message) answer(e protocol.Envelope, data any) error {
 	if m.id.IsZero() || !m.replied.CompareAndSwap(false, true) {
 		return nil

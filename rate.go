@@ -1,6 +1,9 @@
 package finch
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // burstWindow is how much of a rate may be spent at once: a client that was
 // silent for so long may send as much as it could have sent in that time.
@@ -79,6 +82,18 @@ type allowance struct {
 }
 
 const allowanceBurst = 8
+
+// hints is an allowance for what a manager says in its log.
+type hints struct {
+	mu sync.Mutex
+	allowance
+}
+
+func (h *hints) take(now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.allowance.take(now)
+}
 
 func (a *allowance) take(now time.Time) bool {
 	if back := now.Unix() - a.since; back > 0 {

@@ -2,7 +2,10 @@ package finch
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"iter"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/finch-go/finch/internal/hub"
@@ -51,14 +54,56 @@ func (r Room) Send(path string, data any, opts ...SendOption) error {
 	if o.except != nil {
 		except = o.except.member
 	}
-	r.manager.hub.Send(r.at, r.manager.gate.compression.message(b), except)
-	return nil
+	m := r.manager
+	msg := m.gate.compression.message(b)
+	msg.Key = o.replaces
+	m.hub.Send(r.at, msg, except)
+	if !m.node.caps.Cluster {
+		return nil
+	}
+	n := news{kind: newsFrame, replace: o.replaces, body: b}
+	if o.except != nil {
+		n.except = o.except.clientID()
+	}
+	return m.node.broadcast(r.at, &n)
 }
 
-// Count returns how many sockets are at the address. It does not block on one
-// node; ctx is for brokers that do.
+// Close ends a room: its members are taken out, on every node, and told so by
+// finch.left; its history is forgotten. Whoever enters or publishes afterwards
+// begins a new one. Closing a user or everyone only forgets their history.
+// ErrUnavailable is returned if the broker cannot be reached; then members of
+// this node have left all the same.
+func (r Room) Close(ctx context.Context) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	m := r.manager
+	var told error
+	if r.at.Kind == hub.Room {
+		m.emptyRoom(r.at)
+		if m.node.caps.Cluster {
+			told = m.node.broadcast(r.at, &news{kind: newsCloseAll})
+		}
+	}
+	if !m.node.started.Load() && !m.node.caps.Cluster {
+		return nil // nothing was ever recorded
+	}
+	if err := m.node.ready(ctx); err != nil {
+		return err
+	}
+	return errors.Join(told, m.node.broker.Purge(ctx, storeName(r.at)))
+}
+
+// Count returns how many sockets are at the address, on all nodes together; what
+// came or went on another node is counted a moment later. On one node it does
+// not block; else it asks the broker, and ErrUnavailable is returned if that
+// cannot be reached.
 func (r Room) Count(ctx context.Context) (int, error) {
-	return r.manager.hub.Count(r.at), ctx.Err()
+	_, elsewhere, err := r.manager.node.elsewhere(ctx, r.at)
+	if err != nil {
+		return 0, err
+	}
+	return r.manager.hub.Count(r.at) + elsewhere, ctx.Err()
 }
 
 // Sockets returns the sockets that are at the address, on this node, when it
@@ -74,9 +119,22 @@ func (r Room) Sockets() iter.Seq[*Socket] {
 	}
 }
 
-// CloseSockets closes every socket at the address, as [Socket.Close] does,
-// and returns how many it closed.
+// CloseSockets closes every socket at the address, as [Socket.Close] does, on
+// every node, and returns how many of this node it closed. With
+// User(id).CloseSockets a user is gone everywhere.
 func (r Room) CloseSockets(code int, reason string) (closed int) {
+	m := r.manager
+	if m.node.caps.Cluster {
+		n := news{kind: newsCloseSockets, body: binary.AppendUvarint(nil, uint64(code))}
+		n.body = append(n.body, reason...)
+		if err := m.node.broadcast(r.at, &n); err != nil {
+			m.logger.Error("finch: sockets on other nodes are not closed", "address", storeName(r.at), "error", err)
+		}
+	}
+	return r.closeHere(code, reason)
+}
+
+func (r Room) closeHere(code int, reason string) (closed int) {
 	for s := range r.Sockets() {
 		if s.Close(code, reason) == nil {
 			closed++
@@ -96,8 +154,10 @@ func (r Room) check() error {
 const maxRoomName = 256
 
 func checkRoomName(name string) error {
-	if name == "" || len(name) > maxRoomName || !utf8.ValidString(name) {
-		return Errorf(protocol.StatusUnprocessable, "bad_room", "a room's name is 1 to %d bytes of UTF-8", maxRoomName)
+	control := func(r rune) bool { return r < ' ' }
+	if name == "" || len(name) > maxRoomName || !utf8.ValidString(name) || strings.ContainsFunc(name, control) {
+		return Errorf(protocol.StatusUnprocessable, protocol.RefusalBadRoom,
+			"a room's name is 1 to %d bytes of UTF-8 without control characters", maxRoomName)
 	}
 	return nil
 }

@@ -12,12 +12,32 @@ import (
 
 // SendOption is an option of one send.
 type SendOption struct {
-	except *Socket
-	status int
+	except   *Socket
+	from     *Socket
+	status   int
+	key      string
+	replaces string
 }
 
-// Except leaves one socket out; nil leaves out nobody.
+// Except leaves one client out, and of a published message also when it comes
+// back and catches up; nil leaves out nobody.
 func Except(s *Socket) SendOption { return SendOption{except: s} }
+
+// From says on whose behalf a message is published: others see the socket's
+// name ([Session.Name]) with it.
+func From(s *Socket) SendOption { return SendOption{from: s} }
+
+// WithKey names one publish, so that repeating it is harmless: within five
+// minutes, a second [Room.Publish] of the server with this key and the same
+// event records nothing and gets the first one's position. Take something that
+// is one per message, such as "order-17-paid"; at most 128 bytes. It travels
+// with the message.
+func WithKey(key string) SendOption { return SendOption{key: key} }
+
+// Replaces says that the message takes the place of earlier ones to the same
+// address with the same name: a member that is behind in a room with the policy
+// [Latest] gets only the newest of them.
+func Replaces(name string) SendOption { return SendOption{replaces: name} }
 
 // WithStatus sets the status of the envelope; the default is 200.
 func WithStatus(code int) SendOption { return SendOption{status: code} }
@@ -29,8 +49,17 @@ func sendOptions(opts []SendOption) SendOption {
 		if o.except != nil {
 			merged.except = o.except
 		}
+		if o.from != nil {
+			merged.from = o.from
+		}
 		if o.status != 0 {
 			merged.status = o.status
+		}
+		if o.key != "" {
+			merged.key = o.key
+		}
+		if o.replaces != "" {
+			merged.replaces = o.replaces
 		}
 	}
 	return merged
@@ -53,13 +82,17 @@ func encode(e protocol.Envelope, data any) ([]byte, error) {
 		}
 		e.Data = raw
 	}
+	return textFrame(&e), nil
+}
+
+func textFrame(e *protocol.Envelope) []byte {
 	buf := scratch.Get().(*[]byte)
-	*buf = protocol.Append((*buf)[:0], &e)
+	*buf = protocol.Append((*buf)[:0], e)
 	b := frame.AppendFrame(nil, frame.Text, *buf)
 	if cap(*buf) <= 64<<10 {
 		scratch.Put(buf)
 	}
-	return b, nil
+	return b
 }
 
 func binaryFrame(e *protocol.Envelope, payload []byte) []byte {

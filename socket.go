@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/internal/conn"
 	"github.com/finch-go/finch/internal/frame"
 	"github.com/finch-go/finch/internal/hub"
@@ -29,12 +30,25 @@ type Socket struct {
 
 // socketExtras is what few sockets at rest have. Guarded by Socket.mu.
 type socketExtras struct {
-	values map[string]any
-	expiry *time.Timer
-	rooms  []string        // that it was in when it ended
-	ctx    context.Context // made on first use
-	cancel context.CancelFunc
-	asks   asks
+	values  map[string]any
+	expiry  *time.Timer
+	rooms   []string        // that it was in when it ended
+	ctx     context.Context // made on first use
+	cancel  context.CancelFunc
+	asks    asks
+	session *Session // once the client has said hello
+	granted []string // rooms that the server joined it to
+	seats   []seat   // rooms whose presence shows it
+
+	attending map[hub.Address]*attendance     // ways into addresses, not answered yet
+	lagging   map[hub.Address]broker.Position // where it fell behind
+	held      map[string]heldPublish          // by room
+}
+
+// blank tells whether there is nothing in them.
+func (x *socketExtras) blank() bool {
+	return x.values == nil && x.expiry == nil && x.rooms == nil && x.ctx == nil && x.asks.last == 0 && x.session == nil &&
+		x.granted == nil && x.seats == nil && x.attending == nil && x.lagging == nil && x.held == nil
 }
 
 // extras makes the extras. Called with mu held.
@@ -112,21 +126,25 @@ func (s *Socket) SendText(text string) error {
 
 // send completes an envelope for this socket alone.
 func (s *Socket) send(e protocol.Envelope, data any) error {
-	e.Client = s.member.ID
-	e.Language = s.handshake.language
-	b, err := encode(e, data)
+	b, err := s.frame(e, data)
 	if err != nil {
 		return err
 	}
 	return s.sendFrame(b)
 }
 
+// frame makes the frame of an envelope for this socket alone.
+func (s *Socket) frame(e protocol.Envelope, data any) ([]byte, error) {
+	e.Client = s.member.ID
+	e.Language = s.handshake.language
+	return encode(e, data)
+}
+
 func (s *Socket) sendFrame(b []byte) error {
 	if len(b) > s.manager.gate.config.QueueBytes {
 		return ErrTooLarge
 	}
-	b = s.manager.gate.compression.rendered(s.member.Rendition, b)
-	switch s.manager.hub.SendTo(s.member, b) {
+	switch s.manager.hub.SendTo(s.member, s.rendered(b)) {
 	case nil:
 		return nil
 	case hub.ErrSlow:
@@ -144,27 +162,6 @@ func (s *Socket) flush() {
 func (s *Socket) close(code int, reason string) error {
 	s.flush()
 	return s.conn.Close(code, reason)
-}
-
-// Join makes the socket a member of a room: what is sent to the room reaches
-// it from now on. Joining twice is joining once. It does not block on one
-// node; ctx is for brokers that do. ErrClosed is returned if the socket is
-// gone, and an [Error] 422 if the room cannot have this name.
-func (s *Socket) Join(ctx context.Context, room string) error {
-	if err := checkRoomName(room); err != nil {
-		return err
-	}
-	if s.manager.hub.Join(s.member, room) != nil {
-		return ErrClosed
-	}
-	return nil
-}
-
-// Leave ends the membership; leaving a room that the socket is not in is no
-// error.
-func (s *Socket) Leave(ctx context.Context, room string) error {
-	s.manager.hub.Leave(s.member, room)
-	return nil
 }
 
 // Rooms returns the rooms that the socket is in, in no order; in OnDisconnect
@@ -238,6 +235,7 @@ func (s *Socket) ended() {
 	}
 	s.mu.Unlock()
 	s.manager.hub.Remove(s.member)
+	s.noteShares(rooms)
 }
 
 // socketContext is the context of a socket. The real one is made when

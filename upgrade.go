@@ -116,6 +116,7 @@ func (bystander) Closed(conn.Close)               {}
 
 // welcome makes a socket of a hijacked connection.
 func (m *SocketManager) welcome(h hijacked, r hub.Rendition, hs *Handshake, id Identity) {
+	m.arrivals.note(time.Now())
 	s := &Socket{manager: m, handshake: hs}
 	if len(id.Values) > 0 {
 		s.more = &socketExtras{values: maps.Clone(id.Values)}
@@ -124,6 +125,8 @@ func (m *SocketManager) welcome(h hijacked, r hub.Rendition, hs *Handshake, id I
 	s.conn = m.gate.connect(h, r, (*socketEvents)(s))
 	m.hub.Add(s.member)
 	s.expireAt(id.ExpiresAt)
+	s.settleIn()
+	s.noteShares(nil)
 	s.conn.Start(h.early)
 	if m.census.isClosing() { // and may have looked before the socket was there
 		s.conn.Drain(protocol.CloseGoingAway, "the server is shutting down")

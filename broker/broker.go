@@ -110,7 +110,8 @@ type Broker interface {
 type Caps struct {
 	// Durable: recorded messages outlive the process.
 	Durable bool
-	// Cluster: nodes in other processes can join.
+	// Cluster: there may be other nodes. Without it nobody needs to be told what
+	// one node knows.
 	Cluster bool
 	// MaxPayload is the longest data of a message in bytes.
 	MaxPayload int

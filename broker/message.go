@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// MaxRoom is the longest name of a room in bytes. Any bytes may stand in it; a
-// broker whose names are narrower encodes them.
-const MaxRoom = 256
+// MaxRoom is the longest name of a room in bytes: 256 of the app's own, and a few
+// that tell rooms, users and everyone apart. Any bytes may stand in it; a broker
+// whose names are narrower encodes them.
+const MaxRoom = 264
 
 // PrevUnknown in Message.Prev says that the broker cannot tell which message
 // came before.

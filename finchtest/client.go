@@ -29,12 +29,16 @@ const quiet = 50 * time.Millisecond
 // Client is one connection of a test. Its methods fail the test when
 // something is not as expected, so they belong on the test's own goroutine.
 type Client struct {
-	t  testing.TB
-	nc net.Conn
+	t    testing.TB
+	dial func() net.Conn
+
+	request *http.Request // of the handshake
 
 	writing sync.Mutex // one frame at a time
 
 	mu       sync.Mutex // guards everything below
+	nc       net.Conn   // the connection of now
+	standing standing
 	unread   []Received
 	all      []Received
 	answers  map[protocol.ID]chan protocol.Envelope
@@ -62,9 +66,10 @@ func (r Received) String() string {
 	return r.Text
 }
 
-func newClient(t testing.TB, nc net.Conn) *Client {
-	c := &Client{t: t, nc: nc, arrived: make(chan struct{})}
-	go c.read()
+func newClient(t testing.TB, r *http.Request, dial func() net.Conn) *Client {
+	c := &Client{t: t, request: r, dial: dial, arrived: make(chan struct{})}
+	c.nc = dial()
+	go c.read(c.nc)
 	return c
 }
 
@@ -181,6 +186,13 @@ func (c *Client) ExpectClose() (code int, reason string) {
 	}
 }
 
+// Ended tells whether the connection has ended.
+func (c *Client) Ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
+}
+
 // Close says goodbye as a browser does, and waits for the server's goodbye.
 func (c *Client) Close(code int, reason string) {
 	c.t.Helper()
@@ -188,8 +200,15 @@ func (c *Client) Close(code int, reason string) {
 	c.ExpectClose()
 }
 
-// Drop ends the connection without a word, as a network does.
-func (c *Client) Drop() { c.nc.Close() }
+// Drop ends the connection without a word, as a network does. [Client.Resume]
+// brings the client back.
+func (c *Client) Drop() { c.connection().Close() }
+
+func (c *Client) connection() net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nc
+}
 
 // mask is a masking key; what it is does not matter in memory.
 var mask = [4]byte{0x12, 0x34, 0x56, 0x78}
@@ -210,11 +229,13 @@ func (c *Client) sendEnvelope(e protocol.Envelope, data any) {
 
 // write writes one frame; a connection that has ended swallows it, as a
 // network does.
-func (c *Client) write(b []byte) {
+func (c *Client) write(b []byte) { c.writeTo(c.connection(), b) }
+
+func (c *Client) writeTo(nc net.Conn, b []byte) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	c.nc.SetWriteDeadline(time.Now().Add(Patience))
-	if _, err := c.nc.Write(b); err != nil && !errors.Is(err, io.ErrClosedPipe) {
+	nc.SetWriteDeadline(time.Now().Add(Patience))
+	if _, err := nc.Write(b); err != nil && !errors.Is(err, io.ErrClosedPipe) {
 		c.t.Errorf("finchtest: the server does not read: %v", err)
 	}
 }
@@ -305,12 +326,12 @@ func (c *Client) leave() {
 }
 
 // read is the client's reader: it ends with the connection.
-func (c *Client) read() {
-	defer c.nc.Close()
-	br := bufio.NewReader(c.nc)
+func (c *Client) read(nc net.Conn) {
+	defer nc.Close()
+	br := bufio.NewReader(nc)
 	resp, err := http.ReadResponse(br, nil)
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
-		c.end(1006, "no handshake")
+		c.end(nc, 1006, "no handshake")
 		return
 	}
 	var p frame.Parser
@@ -322,33 +343,33 @@ func (c *Client) read() {
 			ev, used, perr := p.Next(cfg, b)
 			b = b[used:]
 			if perr != nil {
-				c.end(1002, perr.Error())
+				c.end(nc, 1002, perr.Error())
 				return
 			}
-			if !c.take(ev) {
+			if !c.take(nc, ev) {
 				return
 			}
 		}
 		if err != nil {
-			c.end(1006, err.Error())
+			c.end(nc, 1006, err.Error())
 			return
 		}
 	}
 }
 
 // take handles one event of the parser; false ends the reader.
-func (c *Client) take(ev frame.Event) bool {
+func (c *Client) take(nc net.Conn, ev frame.Event) bool {
 	switch ev.Opcode {
 	case frame.Ping:
-		c.write(frame.AppendMasked(nil, frame.Pong, ev.Payload, mask))
+		c.writeTo(nc, frame.AppendMasked(nil, frame.Pong, ev.Payload, mask))
 	case frame.Close:
-		c.end(ev.Code, ev.Reason)
-		c.write(frame.AppendMasked(nil, frame.Close, frame.AppendClosePayload(nil, ev.Code, ""), mask))
+		c.end(nc, ev.Code, ev.Reason)
+		c.writeTo(nc, frame.AppendMasked(nil, frame.Close, frame.AppendClosePayload(nil, ev.Code, ""), mask))
 		return false
 	case frame.Text:
 		r := Received{Text: string(ev.Payload)}
 		r.Envelope, _ = protocol.Parse([]byte(r.Text), protocol.ParseOptions{})
-		c.message(r)
+		c.message(nc, r)
 	case frame.Binary:
 		var r Received
 		own := append([]byte{}, ev.Payload...)
@@ -356,13 +377,21 @@ func (c *Client) take(ev frame.Event) bool {
 		if r.Envelope, r.Binary, err = protocol.ParseBinary(own, protocol.ParseOptions{}); err != nil {
 			r.Binary = own
 		}
-		c.message(r)
+		c.message(nc, r)
 	}
 	return true
 }
 
-func (c *Client) message(r Received) {
+func (c *Client) message(nc net.Conn, r Received) {
 	c.mu.Lock()
+	if c.nc != nc { // of a connection that Resume has replaced
+		c.mu.Unlock()
+		return
+	}
+	if !c.standing.follow(&r.Envelope) {
+		c.mu.Unlock()
+		return // it comes again when the room is resumed
+	}
 	if ch := c.answers[r.Reply]; ch != nil && !r.Reply.IsZero() {
 		delete(c.answers, r.Reply)
 		c.all = append(c.all, r)
@@ -392,10 +421,10 @@ func (c *Client) message(r Received) {
 	c.sendEnvelope(e, data)
 }
 
-func (c *Client) end(code int, reason string) {
+func (c *Client) end(nc net.Conn, code int, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
+	if c.ended || c.nc != nc {
 		return
 	}
 	c.ended, c.code, c.reason = true, code, reason

@@ -31,7 +31,8 @@ func NewRequest(url string) *http.Request {
 
 // Connect connects to h, a manager or anything that leads to one at /ws, as
 // somebody: Authenticate is not asked. The test fails if the handshake does.
-// The connection is closed when the test ends.
+// The connection is closed when the test ends; inside synctest, h is shut down
+// then too, if it can be, because nothing of it may outlive the bubble.
 func Connect(t testing.TB, h http.Handler, as finch.Identity) *Client {
 	t.Helper()
 	r := NewRequest("ws://app.test/ws")
@@ -41,6 +42,15 @@ func Connect(t testing.TB, h http.Handler, as finch.Identity) *Client {
 // ConnectRequest connects with a handshake of the test's own making.
 func ConnectRequest(t testing.TB, h http.Handler, r *http.Request) *Client {
 	t.Helper()
+	c := newClient(t, r, func() net.Conn { return dial(t, h, r) })
+	t.Cleanup(func() { shutDown(h) })
+	t.Cleanup(c.leave)
+	return c
+}
+
+// dial opens a connection to h.
+func dial(t testing.TB, h http.Handler, r *http.Request) net.Conn {
+	t.Helper()
 	mine, theirs := net.Pipe()
 	w := &hijackWriter{header: make(http.Header), nc: theirs}
 	h.ServeHTTP(w, r)
@@ -48,9 +58,16 @@ func ConnectRequest(t testing.TB, h http.Handler, r *http.Request) *Client {
 		mine.Close()
 		t.Fatalf("finchtest: the handshake was answered %d %s", w.status, bytes.TrimSpace(w.body.Bytes()))
 	}
-	c := newClient(t, mine)
-	t.Cleanup(c.leave)
-	return c
+	return mine
+}
+
+// shutDown ends a manager or an app with its bubble.
+func shutDown(h http.Handler) {
+	if s, ok := h.(interface{ Shutdown(context.Context) error }); ok && quiesced() {
+		ctx, cancel := context.WithTimeout(context.Background(), farewell)
+		defer cancel()
+		s.Shutdown(ctx)
+	}
 }
 
 // hijackWriter is a ResponseWriter whose connection is one end of a pipe.

@@ -3,7 +3,7 @@ package protocol
 import "slices"
 
 // The close codes that Finch uses: those of RFC 6455 section 7.4.1 and of the
-// IANA registry of WebSocket close codes, and four of its own from the range
+// IANA registry of WebSocket close codes, and five of its own from the range
 // for private use (section 7.4.2).
 const (
 	CloseNormal          = 1000
@@ -20,6 +20,7 @@ const (
 	CloseUnauthorized    = 4401
 	CloseForbidden       = 4403
 	CloseNoHeartbeat     = 4408
+	CloseReplaced        = 4409
 	CloseTooFast         = 4429
 )
 
@@ -77,6 +78,7 @@ var closeCodes = []CloseCode{
 	{CloseUnauthorized, "unauthorized", "Nobody is signed in, or the token is no longer good.", ActionNewToken},
 	{CloseForbidden, "forbidden", "This user may not connect here.", ActionStop},
 	{CloseNoHeartbeat, "no heartbeat", "The client did not answer a ping in time.", ActionRetry},
+	{CloseReplaced, "replaced", "Another connection resumed this session.", ActionStop},
 	{CloseTooFast, "too fast", "The client kept sending faster than the limit.", ActionRetry},
 }
 

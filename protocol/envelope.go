@@ -21,10 +21,18 @@ type Envelope struct {
 	Error     *Error          // why a request failed
 	Room      string          // the room that it was sent to
 	Position  string          // where in the room's history it stands
-	From      string          // the user or socket that sent it
+	To        string          // [ToUser] or [ToEveryone]: recorded there, and not in a room
+	From      string          // the user or socket that published it
+	Key       string          // the key that it was published with
 	Client    string          // the id of the socket that receives it
 	Language  string          // the language that the server chose for that socket
 }
+
+// What the field to may say.
+const (
+	ToUser     = "user"     // recorded for the user who receives it
+	ToEveryone = "everyone" // recorded for all
+)
 
 // Error is the error of an answer, written for the client: Code is for
 // programs, Message for people.
@@ -72,8 +80,10 @@ func appendFields(b []byte, e *Envelope) []byte {
 		b = append(b, e.Reply.raw...)
 	}
 	b = appendMember(b, `,"room":`, e.Room)
+	b = appendMember(b, `,"to":`, e.To)
 	b = appendMember(b, `,"position":`, e.Position)
 	b = appendMember(b, `,"from":`, e.From)
+	b = appendMember(b, `,"key":`, e.Key)
 	b = appendMember(b, `,"client":`, e.Client)
 	return appendMember(b, `,"language":`, e.Language)
 }

@@ -19,6 +19,8 @@ const (
 	fieldRoom
 	fieldPosition
 	fieldFrom
+	fieldKey
+	fieldTo
 	fieldClient
 	fieldLanguage
 )
@@ -45,6 +47,10 @@ func fieldOf(name string) field {
 		return fieldPosition
 	case "from":
 		return fieldFrom
+	case "key":
+		return fieldKey
+	case "to":
+		return fieldTo
 	case "client":
 		return fieldClient
 	case "language":
@@ -57,7 +63,7 @@ func fieldOf(name string) field {
 func (f field) String() string {
 	return [...]string{
 		"path", "id", "reply", "status", "timestamp", "data", "error",
-		"room", "position", "from", "client", "language",
+		"room", "position", "from", "key", "to", "client", "language",
 	}[bits.TrailingZeros16(uint16(f))]
 }
 
@@ -94,6 +100,10 @@ func (p *parser) set(f field, t token) {
 		p.setText(&p.Position, f, raw, t.escaped)
 	case fieldFrom:
 		p.setText(&p.From, f, raw, t.escaped)
+	case fieldKey:
+		p.setText(&p.Key, f, raw, t.escaped)
+	case fieldTo:
+		p.setText(&p.To, f, raw, t.escaped)
 	case fieldClient:
 		p.setText(&p.Client, f, raw, t.escaped)
 	case fieldLanguage:

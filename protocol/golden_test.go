@@ -32,13 +32,13 @@ type goldenMessage struct {
 }
 
 type goldenEnvelope struct {
-	Path                                   string
-	ID, Reply                              json.RawMessage
-	Status                                 int
-	Timestamp                              int64
-	Data                                   json.RawMessage
-	Error                                  *protocol.Error
-	Room, Position, From, Client, Language string
+	Path                                            string
+	ID, Reply                                       json.RawMessage
+	Status                                          int
+	Timestamp                                       int64
+	Data                                            json.RawMessage
+	Error                                           *protocol.Error
+	Room, To, Position, From, Key, Client, Language string
 }
 
 func (g *goldenMessage) bytes(t testing.TB) []byte {
@@ -58,7 +58,7 @@ func (g *goldenEnvelope) envelope(t testing.TB) protocol.Envelope {
 	return protocol.Envelope{
 		Path: g.Path, ID: goldenID(t, g.ID), Reply: goldenID(t, g.Reply), Status: g.Status,
 		Timestamp: g.Timestamp, Data: g.Data, Error: g.Error, Room: g.Room, Position: g.Position,
-		From: g.From, Client: g.Client, Language: g.Language,
+		To: g.To, From: g.From, Key: g.Key, Client: g.Client, Language: g.Language,
 	}
 }
 

@@ -57,7 +57,7 @@ func (o *reading) fault(code string) {
 }
 
 func (o *reading) member(name string, raw json.RawMessage) {
-	if !strings.Contains(" path id reply status timestamp data error room position from client language ", " "+name+" ") ||
+	if !strings.Contains(" path id reply status timestamp data error room to position from key client language ", " "+name+" ") ||
 		strings.Contains(name, " ") || name == "" {
 		return
 	}
@@ -68,6 +68,7 @@ func (o *reading) member(name string, raw json.RawMessage) {
 	o.seen[name] = true
 	texts := map[string]*string{
 		"room": &o.e.Room, "position": &o.e.Position, "from": &o.e.From,
+		"to": &o.e.To, "key": &o.e.Key,
 		"client": &o.e.Client, "language": &o.e.Language,
 	}
 	switch name {

@@ -22,12 +22,13 @@ const (
 	PathLeave    = "finch.leave"    // leave a room
 	PathPublish  = "finch.publish"  // record a message in a room
 	PathHistory  = "finch.history"  // read a room's messages
-	PathPresence = "finch.presence" // who is in a room
+	PathPresence = "finch.presence" // who is in a room; the server sends it too
 )
 
 // The framework's own paths that only the server sends.
 const (
 	PathError    = "finch.error"    // a message without id was refused
+	PathJoined   = "finch.joined"   // you are in a room, and how far that reaches back
 	PathLagged   = "finch.lagged"   // you fell behind and will be caught up
 	PathReset    = "finch.reset"    // you cannot be caught up: fetch again
 	PathPosition = "finch.position" // your place in a room moved without a message

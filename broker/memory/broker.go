@@ -18,6 +18,7 @@ import (
 // held: a message is with every node of the process when Publish returns.
 type Broker struct {
 	cluster *Cluster
+	alone   bool        // made by New
 	started atomic.Bool // between Start and Close
 
 	// Set by Start and not changed afterwards.
@@ -50,7 +51,7 @@ func (b *Broker) Cluster() *Cluster { return b.cluster }
 
 // Caps is documented at broker.Broker.
 func (b *Broker) Caps() broker.Caps {
-	return broker.Caps{MaxPayload: b.cluster.options.MaxPayload, DedupeWindow: b.cluster.options.DedupeWindow}
+	return broker.Caps{Cluster: !b.alone, MaxPayload: b.cluster.options.MaxPayload, DedupeWindow: b.cluster.options.DedupeWindow}
 }
 
 // Start is documented at broker.Broker. An error is returned too if the node's

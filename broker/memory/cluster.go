@@ -133,7 +133,11 @@ func orDefault[T int | int64 | time.Duration](v, unset T) T {
 func (c *Cluster) Node() *Broker { return newBroker(c) }
 
 // New makes a broker for a node that is alone. Nil options are fine.
-func New(options *Options) *Broker { return NewCluster(options).Node() }
+func New(options *Options) *Broker {
+	b := NewCluster(options).Node()
+	b.alone = true
+	return b
+}
 
 // Stats are counts of a cluster at one moment.
 type Stats struct {

@@ -59,6 +59,7 @@ type work[M comparable] struct {
 
 	waiting []waiter[M]
 	reads   []*missedRead[M]
+	openers []chan<- error
 }
 
 type held struct {
@@ -70,9 +71,16 @@ type held struct {
 // limits, filled by WithDefaults, are shared and not changed.
 func New[M comparable](room Room[M], limits *Limits, now time.Time) *Feed[M] {
 	f := &Feed[M]{room: room, limits: limits}
-	f.ask(AskOpen, now)
+	f.begin(now)
 	return f
 }
+
+// begin opens the room. Until Opened nothing is asked of the Room.
+func (f *Feed[M]) begin(now time.Time) { f.ask(AskOpen, now) }
+
+// reset forgets all but what late answers are known by: the room is not open,
+// and is opened by begin. Who joins meanwhile waits.
+func (f *Feed[M]) reset() { *f = Feed[M]{limits: f.limits, serial: f.serial} }
 
 // Requests takes what the feed wants of the broker. It is to be called after
 // every other method.
@@ -98,9 +106,10 @@ func (f *Feed[M]) Live() bool { return f.state == live }
 // Closed reports whether the room cannot be opened: the feed is of no more use.
 func (f *Feed[M]) Closed() bool { return f.closed }
 
-// Busy reports whether somebody waits for an answer to Join.
+// Busy reports whether somebody waits for an answer to Join or Await.
 func (f *Feed[M]) Busy() bool {
-	return f.work != nil && (len(f.work.waiting) > 0 || len(f.work.reads) > 0)
+	w := f.work
+	return w != nil && (len(w.waiting) > 0 || len(w.reads) > 0 || len(w.openers) > 0)
 }
 
 func (f *Feed[M]) atWork() *work[M] {
@@ -166,10 +175,11 @@ func (f *Feed[M]) Opened(serial uint32, now time.Time, head broker.Head, err err
 		f.settle(now)
 	case errors.Is(err, broker.ErrClosed), errors.Is(err, broker.ErrBadRoom):
 		f.closed = true
+		f.work = nil
 		for _, j := range w.waiting {
 			f.room.Refuse(j.member, err)
 		}
-		f.work = nil
+		tell(w.openers, err)
 	default:
 		w.attempts++
 		f.ask(AskOpen, now)

@@ -35,18 +35,51 @@ func (f *Feed[M]) Join(now time.Time, member M, from broker.Position) {
 	f.admit(now, waiter[M]{member: member, from: from})
 }
 
-// Leave forgets a member that waits. One that is attached is the Room's alone.
-func (f *Feed[M]) Leave(member M) {
+// Leave forgets a member that waits, and reports whether it did. One that is
+// attached is the Room's alone.
+func (f *Feed[M]) Leave(member M) (waited bool) {
 	w := f.work
 	if w == nil {
-		return
+		return false
 	}
-	leaves := func(j waiter[M]) bool { return j.member == member }
+	leaves := func(j waiter[M]) bool {
+		waited = waited || j.member == member
+		return j.member == member
+	}
 	w.waiting = slices.DeleteFunc(w.waiting, leaves)
 	w.reads = slices.DeleteFunc(w.reads, func(r *missedRead[M]) bool {
 		r.waiters = slices.DeleteFunc(r.waiters, leaves)
 		return len(r.waiters) == 0
 	})
+	return waited
+}
+
+// Await sends nil to done, now or later, when the feed is live, or the error
+// with which the room cannot be opened, unless Forget comes first. It is sent
+// once; done must have room for it.
+func (f *Feed[M]) Await(done chan<- error) {
+	switch {
+	case f.closed:
+		done <- broker.ErrClosed
+	case f.state == live:
+		done <- nil
+	default:
+		w := f.atWork()
+		w.openers = append(w.openers, done)
+	}
+}
+
+// Forget ends an Await.
+func (f *Feed[M]) Forget(done chan<- error) {
+	if w := f.work; w != nil {
+		w.openers = slices.DeleteFunc(w.openers, func(o chan<- error) bool { return o == done })
+	}
+}
+
+func tell(openers []chan<- error, err error) {
+	for _, done := range openers {
+		done <- err
+	}
 }
 
 func (f *Feed[M]) wait(j waiter[M]) {

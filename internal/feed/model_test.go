@@ -29,8 +29,8 @@ func TestNothingIsLostDoubledOrReordered(t *testing.T) {
 		return
 	}
 	n := *seeds
-	if testing.Short() {
-		n = min(n, 300)
+	if testing.Short() || raceDetector {
+		n = min(n, 150)
 	}
 	var got, restarts, attached int
 	for seed := range uint64(n) {

@@ -201,6 +201,8 @@ func (f *Feed[M]) settle(now time.Time) {
 	default:
 		f.state = live
 		w.held = nil
+		tell(w.openers, nil)
+		w.openers = nil
 		f.admitAll(now)
 	}
 }

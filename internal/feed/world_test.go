@@ -28,7 +28,7 @@ type world struct {
 	nodes   []*node
 	clients []*client
 	witness *witness
-	trace   []string
+	trace   []entry
 	strict  bool // a restart that nothing justifies is a fault
 }
 
@@ -78,14 +78,24 @@ func (w *world) start(id string, b broker.Broker, sink broker.Sink) broker.Broke
 	return b
 }
 
+// An entry of the trace is made text only if it is wanted.
+type entry struct {
+	at     time.Time
+	format string
+	args   []any
+}
+
 func (w *world) note(format string, args ...any) {
-	w.trace = append(w.trace, w.clock.Format("04:05.000 ")+fmt.Sprintf(format, args...))
+	w.trace = append(w.trace, entry{w.clock, format, args})
 }
 
 func (w *world) fail(format string, args ...any) {
 	w.t.Helper()
-	last := w.trace[max(0, len(w.trace)-40):]
-	w.t.Fatalf("seed %d, sparse %v: %s\n%s", w.seed, w.sparse, fmt.Sprintf(format, args...), strings.Join(last, "\n"))
+	var text strings.Builder
+	for _, e := range w.trace[max(0, len(w.trace)-40):] {
+		fmt.Fprintf(&text, "\n%s "+e.format, append([]any{e.at.Format("04:05.000")}, e.args...)...)
+	}
+	w.t.Fatalf("seed %d, sparse %v: %s%s", w.seed, w.sparse, fmt.Sprintf(format, args...), text.String())
 }
 
 // A witness sees every message in its order: it knows what came before what.

@@ -1,6 +1,6 @@
 package hub
 
-// Address is what can be sent to: one mechanism, three kinds. Only a name of
+// Address is what can be sent to: one mechanism, four kinds. Only a name of
 // kind Room may ever come from a client.
 type Address struct {
 	Kind Kind
@@ -14,4 +14,7 @@ const (
 	Everyone Kind = iota
 	User
 	Room
+	// Watch is where those are who watch the presence of the room of this
+	// name; it is counted as no room.
+	Watch
 )

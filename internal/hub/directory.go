@@ -3,16 +3,16 @@ package hub
 import "slices"
 
 // Add makes a member reachable at everyone and, if it has a user, at that
-// user. Its id must be new.
+// user, both under policy [Close]. Its id must be new.
 func (h *Hub) Add(m *Member) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	h.members[m.ID] = m
-	h.enter(m, Address{Kind: Everyone})
+	h.enter(m, Address{Kind: Everyone}, Close)
 	if m.User != "" {
-		h.enter(m, Address{User, m.User})
+		h.enter(m, Address{User, m.User}, Close)
 	}
 }
 
@@ -31,13 +31,27 @@ func (h *Hub) Remove(m *Member) bool {
 	for _, s := range m.subs {
 		h.exit(s)
 	}
-	h.pinned.Add(int64(-m.owed))
-	m.subs, m.backlog, m.owed = nil, nil, 0
+	m.subs = nil
+	h.writeOff(m)
 	return true
 }
 
-// Join adds a member to a room; joining twice is joining once.
-func (h *Hub) Join(m *Member, room string) error {
+// writeOff forgets all that a member is owed. Called with m.mu held.
+func (h *Hub) writeOff(m *Member) {
+	freed := m.owed + m.arrearsBytes()
+	m.backlog, m.owed, m.arrears = nil, 0, nil
+	for _, s := range m.subs {
+		s.log.mu.Lock()
+		freed += s.log.takeOff(s)
+		s.log.mu.Unlock()
+	}
+	h.pinned.Add(int64(-freed))
+}
+
+// Enter puts a member at an address: what is sent there reaches it from now on.
+// Entering twice is entering once; the policy of the last call counts. ErrGone:
+// it has been removed.
+func (h *Hub) Enter(m *Member, at Address, p Policy) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	m.mu.Lock()
@@ -45,69 +59,65 @@ func (h *Hub) Join(m *Member, room string) error {
 	if m.gone {
 		return ErrGone
 	}
-	if l := h.logs[Address{Room, room}]; l == nil || m.subOf(l) < 0 {
-		h.enter(m, Address{Room, room})
+	if s := m.sub(at); s != nil {
+		s.log.mu.Lock()
+		s.policy = p
+		s.log.mu.Unlock()
+		return nil
 	}
+	h.enter(m, at, p)
 	return nil
 }
 
-// Leave takes a member out of a room; false if it was not in it. What was
-// sent to the room before still reaches it.
-func (h *Hub) Leave(m *Member, room string) bool {
+// Exit takes a member away from an address; false if it was not there. What was
+// sent there before still reaches it, in order, except what it lagged behind.
+func (h *Hub) Exit(m *Member, at Address) bool {
+	h.mu.Lock()
+	m.mu.Lock()
+	s := m.sub(at)
+	if s == nil {
+		m.mu.Unlock()
+		h.mu.Unlock()
+		return false
+	}
+	over := false
+	if added := m.keep(s); added > 0 {
+		h.pinned.Add(int64(added))
+		h.prompt(m)
+		// One that takes nothing could else hold what it likes by coming and going.
+		over = m.waiting() > max(added, h.options.MemberBytes)
+	}
+	h.leave(s)
+	m.mu.Unlock()
+	h.mu.Unlock()
+	if over {
+		h.condemn(m)
+	}
+	return true
+}
+
+// Forget takes a member away from an address; false if it was not there. What
+// was sent there before reaches it only if it was pushed already, even if it
+// was there and left more than once.
+func (h *Hub) Forget(m *Member, at Address) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l := h.logs[Address{Room, room}]
-	if l == nil {
+	h.pinned.Add(int64(-m.waive(at, func(*overdue) bool { return true })))
+	s := m.sub(at)
+	if s == nil {
 		return false
 	}
-	i := m.subOf(l)
-	if i < 0 {
-		return false
-	}
-	s := m.subs[i]
-	before := m.owed
-	m.keep(s, h.seq.Load())
-	h.pinned.Add(int64(m.owed - before))
-	if len(m.backlog) > 0 && !m.queued && !m.blocked {
-		m.queued = true
-		h.ready(task{member: m})
-	}
-	m.subs = slices.Delete(m.subs, i, i+1)
-	h.exit(s)
+	h.leave(s)
 	return true
 }
 
-// keep moves what a log still owes its member into the backlog, where it
-// stays in order. Called with m.mu held.
-func (m *Member) keep(s *sub, limit uint64) {
-	for more := true; more; {
-		var batch []due
-		batch, _, more = s.collect(nil, limit)
-		for _, d := range batch {
-			s.cursor.Store(d.next)
-			if d.span.segment != nil {
-				m.insert(direct{d.seq, d.span.bytes()})
-			}
-		}
-	}
-}
-
-// insert puts a message into the backlog at its place.
-func (m *Member) insert(d direct) {
-	i, _ := slices.BinarySearchFunc(m.backlog, d.seq, func(e direct, seq uint64) int {
-		if e.seq < seq {
-			return -1
-		}
-		return 1
-	})
-	m.backlog = slices.Insert(m.backlog, i, d)
-	m.owed += len(d.frame)
-}
-
-func (m *Member) subOf(l *log) int {
-	return slices.IndexFunc(m.subs, func(s *sub) bool { return s.log == l })
+// In tells whether a member is at an address.
+func (h *Hub) In(m *Member, at Address) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sub(at) != nil
 }
 
 // Rooms answers the rooms that a member is in.
@@ -116,11 +126,22 @@ func (h *Hub) Rooms(m *Member) []string {
 	defer m.mu.Unlock()
 	var names []string
 	for _, s := range m.subs {
-		if s.log.at.Kind == Room {
-			names = append(names, s.log.at.Name)
+		if s.log.kind == Room {
+			names = append(names, s.log.name)
 		}
 	}
 	return names
+}
+
+// Addresses answers everything that a member is at.
+func (h *Hub) Addresses(m *Member) []Address {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := make([]Address, len(m.subs))
+	for i, s := range m.subs {
+		list[i] = s.log.at()
+	}
+	return list
 }
 
 // Member answers who has this id, or nil.
@@ -160,7 +181,7 @@ func (h *Hub) Count(at Address) int {
 	return len(l.subs)
 }
 
-// Names answers the users or the rooms that have members.
+// Names answers the names of all addresses of a kind that have members.
 func (h *Hub) Names(kind Kind) []string {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -180,36 +201,47 @@ func (h *Hub) Size() (members, users, rooms int) {
 	return len(h.members), h.users, h.rooms
 }
 
-// enter and exit keep the logs and their counts. Called with h.mu and the
-// member's mu held.
-func (h *Hub) enter(m *Member, at Address) {
+// enter, leave and exit keep the logs and their counts. Called with h.mu and
+// the member's mu held.
+func (h *Hub) enter(m *Member, at Address, p Policy) {
 	l := h.logs[at]
 	if l == nil {
-		l = &log{at: at}
+		l = &log{kind: at.Kind, name: at.Name}
 		h.logs[at] = l
 		h.tally(at.Kind, 1)
 	}
-	s := &sub{member: m, log: l}
+	s := &sub{member: m, log: l, policy: p}
 	l.mu.Lock()
 	l.enter(s)
+	if m.condemned {
+		l.takeOff(s)
+	}
 	l.mu.Unlock()
-	m.subs = append(m.subs, s)
+	m.subs = append(grown(m.subs), s)
+}
+
+func (h *Hub) leave(s *sub) {
+	m := s.member
+	i := slices.Index(m.subs, s)
+	m.subs = shrunk(slices.Delete(m.subs, i, i+1))
+	h.exit(s)
 }
 
 func (h *Hub) exit(s *sub) {
 	l := s.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.exit(s)
+	h.pinned.Add(int64(-l.exit(s)))
 	if len(l.subs) > 0 {
-		h.pinned.Add(int64(-l.trim()))
 		return
 	}
-	h.pinned.Add(int64(-l.pinned))
-	l.pinned, l.entries, l.plain, l.other = 0, nil, track{}, nil
-	l.base, l.walked = l.head.Load(), l.head.Load()
-	delete(h.logs, l.at)
-	h.tally(l.at.Kind, -1)
+	if t := l.traffic; t != nil { // a walk is under way or about to be
+		h.pinned.Add(int64(-t.pinned))
+		l.traffic = nil
+		t.free()
+	}
+	delete(h.logs, l.at())
+	h.tally(l.kind, -1)
 }
 
 func (h *Hub) tally(k Kind, n int) {

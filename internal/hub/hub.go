@@ -10,7 +10,7 @@ import (
 var (
 	// ErrGone: the member has been removed.
 	ErrGone = errors.New("the member has left")
-	// ErrSlow: the member is too far behind; its Overflow was called.
+	// ErrSlow: the member is too far behind.
 	ErrSlow = errors.New("the member is too far behind")
 )
 
@@ -20,24 +20,27 @@ type Options struct {
 	// do. It must not block and must not call the hub.
 	Wake func()
 	// LogBytes is how much one address may keep for members that are behind;
-	// beyond it those furthest behind overflow. Zero: 1 MiB.
+	// beyond it the [Policy] of those furthest behind decides. Zero: 1 MiB.
 	LogBytes int
-	// MemberBytes is how much may wait that was sent to one member alone.
-	// Zero: 1 MiB.
+	// MemberBytes is how much may wait for one member alone: what was sent to
+	// it, and what is left to it of addresses that it left or that were
+	// compacted. What was replayed does not count. Zero: 1 MiB.
 	MemberBytes int
-	// NodeBytes is how much may wait in all; beyond it whoever is behind at
-	// an address that is sent to overflows. Zero: 512 MiB.
+	// NodeBytes is how much may wait in all; beyond it the [Policy] of whoever
+	// is furthest behind at an address that is sent to decides. Zero: 512 MiB.
 	NodeBytes int64
 }
 
 // Hub is the directory of a node and the mover of its messages. Its methods
 // may be called by any goroutine and do not block.
 type Hub struct {
-	options Options
-	seq     atomic.Uint64 // of the last entry
-	pinned  atomic.Int64  // bytes that wait
-	taken   atomic.Int64  // messages that sinks took
-	work    work
+	options   Options
+	seq       atomic.Uint64 // of the last entry
+	pinned    atomic.Int64  // bytes that wait
+	taken     atomic.Int64  // messages that sinks took
+	lagged    atomic.Int64
+	compacted atomic.Int64
+	work      work
 
 	mu      sync.RWMutex // guards the directory; taken before a member's
 	members map[string]*Member
@@ -63,13 +66,6 @@ func New(o Options) *Hub {
 	return &Hub{options: o, members: make(map[string]*Member), logs: make(map[Address]*log)}
 }
 
-// Pinned answers how many bytes wait for members to take them.
-func (h *Hub) Pinned() int64 { return h.pinned.Load() }
-
-// Delivered answers how many messages sinks have taken, each counted once per
-// sink.
-func (h *Hub) Delivered() int64 { return h.taken.Load() }
-
 // Send sends to every member at the address but one.
 func (h *Hub) Send(to Address, msg Message, except *Member) {
 	h.mu.RLock()
@@ -79,26 +75,23 @@ func (h *Hub) Send(to Address, msg Message, except *Member) {
 		return
 	}
 	l.mu.Lock()
-	l.append(h.seq.Add(1), msg, except)
-	start := !l.dirty && !l.walking
-	l.dirty = true
+	t := l.append(h.seq.Add(1), msg, except)
+	start := !t.dirty && !t.walking
+	t.dirty = true
 	total := h.pinned.Add(int64(len(msg.Frame)))
-	var late []*Member
-	if l.pinned > h.options.LogBytes || total > h.options.NodeBytes {
-		late = l.furthestBehind()
-	}
+	over := t.pinned > h.options.LogBytes || total > h.options.NodeBytes
 	l.mu.Unlock()
 	h.mu.RUnlock()
 	if start {
 		h.ready(task{log: l})
 	}
-	for _, m := range late {
-		h.condemn(m)
+	if over {
+		h.relieve(l)
 	}
 }
 
 // SendTo sends to one member. ErrGone: it has been removed. ErrSlow: it was
-// too far behind.
+// too far behind, and its Overflow was called.
 func (h *Hub) SendTo(m *Member, frame []byte) error {
 	m.mu.Lock()
 	switch {
@@ -108,7 +101,8 @@ func (h *Hub) SendTo(m *Member, frame []byte) error {
 	case m.condemned:
 		m.mu.Unlock()
 		return ErrSlow
-	case m.owed > 0 && m.owed+len(frame) > h.options.MemberBytes:
+	}
+	if waiting := m.waiting(); waiting > 0 && waiting+len(frame) > h.options.MemberBytes {
 		m.mu.Unlock()
 		h.condemn(m)
 		return ErrSlow
@@ -145,7 +139,8 @@ func (h *Hub) Finish(m *Member) (all [][]byte) {
 	limit := h.seq.Load()
 	for !m.gone {
 		batch, more := m.collect(limit)
-		all = append(all, pieces(batch)...)
+		p, _ := pieces(batch)
+		all = append(all, p...)
 		h.settle(m, batch)
 		if !more {
 			break
@@ -154,11 +149,15 @@ func (h *Hub) Finish(m *Member) (all [][]byte) {
 	return all
 }
 
-// condemn ends a member that is too far behind.
+// condemn ends a member that is too far behind. It keeps its places until it
+// is removed, but holds nothing back any more.
 func (h *Hub) condemn(m *Member) {
 	m.mu.Lock()
 	first := !m.condemned && !m.gone
-	m.condemned = true
+	if first {
+		m.condemned = true
+		h.writeOff(m)
+	}
 	m.mu.Unlock()
 	if first {
 		m.Sink.Overflow()

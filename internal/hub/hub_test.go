@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/internal/hub"
 )
 
@@ -21,6 +22,13 @@ type reader struct {
 	busy     bool
 	refused  bool
 	overflow int
+	lagged   []lag
+}
+
+// lag is one call of Lagged.
+type lag struct {
+	at   hub.Address
+	from broker.Position
 }
 
 func (r *reader) Push(pieces [][]byte) bool {
@@ -43,12 +51,20 @@ func (r *reader) Overflow() {
 	r.overflow++
 }
 
+func (r *reader) Lagged(at hub.Address, from broker.Position) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lagged = append(r.lagged, lag{at, from})
+}
+
 // said answers the messages that came, each of which ends with a line break.
 func (r *reader) said() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return strings.Fields(string(r.got))
 }
+
+func room(name string) hub.Address { return hub.Address{Kind: hub.Room, Name: name} }
 
 func message(text string) hub.Message { return hub.Message{Frame: []byte(text + "\n")} }
 
@@ -76,13 +92,13 @@ func TestEachAddressReachesItsMembers(t *testing.T) {
 	ann, annGot := add(h, "1", "ann")
 	_, phone := add(h, "2", "ann")
 	bob, bobGot := add(h, "3", "")
-	if err := h.Join(bob, "blue"); err != nil {
+	if err := h.Enter(bob, room("blue"), hub.Close); err != nil {
 		t.Fatal(err)
 	}
 	h.Send(hub.Address{Kind: hub.Everyone}, message("all"), nil)
 	h.Send(hub.Address{Kind: hub.User, Name: "ann"}, message("ann"), nil)
-	h.Send(hub.Address{Kind: hub.Room, Name: "blue"}, message("blue"), nil)
-	h.Send(hub.Address{Kind: hub.Room, Name: "ann"}, message("nobody"), nil)
+	h.Send(room("blue"), message("blue"), nil)
+	h.Send(room("ann"), message("nobody"), nil)
 	h.Send(hub.Address{Kind: hub.Everyone}, message("others"), ann)
 	h.SendTo(bob, []byte("bob\n"))
 	settle(h)
@@ -194,12 +210,12 @@ func TestFinishAnswersEverythingInOrder(t *testing.T) {
 	h := hub.New(hub.Options{})
 	m, r := add(h, "1", "")
 	r.busy = true
-	h.Join(m, "blue")
-	h.Send(hub.Address{Kind: hub.Room, Name: "blue"}, message("a"), nil)
+	h.Enter(m, room("blue"), hub.Close)
+	h.Send(room("blue"), message("a"), nil)
 	h.SendTo(m, []byte("b\n"))
 	h.Send(hub.Address{}, message("c"), nil)
 	settle(h)
-	h.Send(hub.Address{Kind: hub.Room, Name: "blue"}, message("d"), nil)
+	h.Send(room("blue"), message("d"), nil)
 	if got := string(bytes.Join(h.Finish(m), nil)); got != "a\nb\nc\nd\n" {
 		t.Errorf("got %q", got)
 	}
@@ -212,13 +228,13 @@ func TestWhatWasSentBeforeALeaveStillArrives(t *testing.T) {
 	h := hub.New(hub.Options{})
 	m, r := add(h, "1", "")
 	other, _ := add(h, "2", "")
-	h.Join(m, "blue")
-	h.Join(other, "blue")
+	h.Enter(m, room("blue"), hub.Close)
+	h.Enter(other, room("blue"), hub.Close)
 	h.SendTo(m, []byte("a\n"))
-	h.Send(hub.Address{Kind: hub.Room, Name: "blue"}, message("b"), nil)
+	h.Send(room("blue"), message("b"), nil)
 	h.SendTo(m, []byte("c\n"))
-	h.Leave(m, "blue")
-	h.Send(hub.Address{Kind: hub.Room, Name: "blue"}, message("d"), nil)
+	h.Exit(m, room("blue"))
+	h.Send(room("blue"), message("d"), nil)
 	settle(h)
 	want(t, r, "a", "b", "c")
 	if h.Pinned() != 0 {
@@ -229,15 +245,15 @@ func TestWhatWasSentBeforeALeaveStillArrives(t *testing.T) {
 func TestRoomsVanishWithTheirLastMember(t *testing.T) {
 	h := hub.New(hub.Options{})
 	a, _ := add(h, "1", "ann")
-	h.Join(a, "blue")
-	h.Join(a, "blue")
-	if n := h.Count(hub.Address{Kind: hub.Room, Name: "blue"}); n != 1 {
+	h.Enter(a, room("blue"), hub.Close)
+	h.Enter(a, room("blue"), hub.Close)
+	if n := h.Count(room("blue")); n != 1 {
 		t.Errorf("joined twice: counted %d", n)
 	}
 	if members, users, rooms := h.Size(); members != 1 || users != 1 || rooms != 1 {
 		t.Errorf("size %d %d %d", members, users, rooms)
 	}
-	if !h.Leave(a, "blue") || h.Leave(a, "blue") {
+	if !h.Exit(a, room("blue")) || h.Exit(a, room("blue")) {
 		t.Error("Leave does not tell whether it was in")
 	}
 	if !h.Remove(a) || h.Remove(a) {
@@ -246,7 +262,7 @@ func TestRoomsVanishWithTheirLastMember(t *testing.T) {
 	if members, users, rooms := h.Size(); members != 0 || users != 0 || rooms != 0 {
 		t.Errorf("size %d %d %d", members, users, rooms)
 	}
-	if err := h.Join(a, "blue"); err != hub.ErrGone {
+	if err := h.Enter(a, room("blue"), hub.Close); err != hub.ErrGone {
 		t.Errorf("joining after removal: %v", err)
 	}
 }
@@ -305,11 +321,11 @@ func history(t *testing.T, seed uint64) {
 			here = slices.DeleteFunc(here, func(o *modelled) bool { return o == m })
 		case op == 2:
 			r := rooms[rnd.IntN(3)]
-			h.Join(m.Member, r)
+			h.Enter(m.Member, room(r), hub.Close)
 			m.rooms[r] = true
 		case op == 3:
 			r := rooms[rnd.IntN(3)]
-			h.Leave(m.Member, r)
+			h.Exit(m.Member, room(r))
 			delete(m.rooms, r)
 		case op == 4:
 			m.reader.busy = true
@@ -335,7 +351,7 @@ func history(t *testing.T, seed uint64) {
 			case 0:
 				to = hub.Address{Kind: hub.User, Name: "ann"}
 			case 1:
-				to = hub.Address{Kind: hub.Room, Name: rooms[rnd.IntN(3)]}
+				to = room(rooms[rnd.IntN(3)])
 			}
 			var except *hub.Member
 			if rnd.IntN(3) == 0 {
@@ -397,7 +413,7 @@ func TestConcurrentSendersKeepTheirOrder(t *testing.T) {
 	var list []*hub.Member
 	for i := range members {
 		m, r := add(h, fmt.Sprint(i), "ann")
-		h.Join(m, "blue")
+		h.Enter(m, room("blue"), hub.Close)
 		readers, list = append(readers, r), append(list, m)
 	}
 	for s := range sendersN {
@@ -411,7 +427,7 @@ func TestConcurrentSendersKeepTheirOrder(t *testing.T) {
 				case 1:
 					h.Send(hub.Address{Kind: hub.User, Name: "ann"}, message(text), nil)
 				case 2:
-					h.Send(hub.Address{Kind: hub.Room, Name: "blue"}, message(text), nil)
+					h.Send(room("blue"), message(text), nil)
 				default:
 					for _, m := range list {
 						h.SendTo(m, []byte(text+"\n"))
@@ -459,43 +475,25 @@ func TestConcurrentSendersKeepTheirOrder(t *testing.T) {
 	}
 }
 
-func BenchmarkFanOut(b *testing.B) {
-	for _, members := range []int{1, 1000} {
-		b.Run(fmt.Sprint(members), func(b *testing.B) {
-			h := hub.New(hub.Options{})
-			for i := range members {
-				h.Add(&hub.Member{ID: fmt.Sprint(i), Sink: nowhere{}})
-			}
-			msg := hub.Message{Frame: make([]byte, 128)}
-			b.ReportAllocs()
-			for b.Loop() {
-				for range 16 {
-					h.Send(hub.Address{}, msg, nil)
-				}
-				settle(h)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*16*members), "ns/delivery")
-		})
-	}
-}
-
 type nowhere struct{}
 
 func (nowhere) Push([][]byte) bool { return true }
 func (nowhere) Overflow()          {}
+
+func (nowhere) Lagged(hub.Address, broker.Position) {}
 
 func TestTheNodeKeepsItsMemory(t *testing.T) {
 	h := hub.New(hub.Options{NodeBytes: 100})
 	var slow []*reader
 	for i := range 10 {
 		m, r := add(h, fmt.Sprint(i), "")
-		h.Join(m, fmt.Sprint("room", i))
+		h.Enter(m, room(fmt.Sprint("room", i)), hub.Close)
 		r.busy = true
 		slow = append(slow, r)
 	}
 	for i := range 10 {
 		for range 3 { // far below the bound of one address
-			h.Send(hub.Address{Kind: hub.Room, Name: fmt.Sprint("room", i)}, message("12345678"), nil)
+			h.Send(room(fmt.Sprint("room", i)), message("12345678"), nil)
 			settle(h)
 		}
 	}

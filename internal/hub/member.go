@@ -6,20 +6,6 @@ import (
 	"sync"
 )
 
-// Sink takes what a member is owed. Its methods must not block and must not
-// call the hub, except that Overflow may.
-type Sink interface {
-	// Push hands over frames, in pieces that nobody may change: other sinks
-	// get the same bytes. False: nothing was taken, because the sink still
-	// has to do with what it took before; it then has to call
-	// [Hub.Writable] once that is done.
-	Push(pieces [][]byte) bool
-
-	// Overflow tells that the member is so far behind that it must go. It is
-	// called once, with no lock held.
-	Overflow()
-}
-
 // Member is one sink that is here. Its exported fields do not change once it
 // is added.
 type Member struct {
@@ -29,13 +15,14 @@ type Member struct {
 	Rendition Rendition
 
 	mu        sync.Mutex // guards everything below; taken before a log's
+	queued    bool       // the pump knows that it is owed something
+	blocked   bool       // the sink refused, and has not yet called Writable
+	condemned bool       // Overflow is called or about to be
+	gone      bool
 	subs      []*sub
 	backlog   []direct
-	owed      int  // bytes of backlog
-	queued    bool // the pump knows that there is a backlog
-	blocked   bool // the sink refused, and has not yet called Writable
-	condemned bool // Overflow is called or about to be
-	gone      bool
+	owed      int      // bytes of backlog
+	arrears   *arrears // nil: there are none
 }
 
 // direct is a message to one member alone.
@@ -47,9 +34,10 @@ type direct struct {
 // due is one frame of a flush, with where it came from.
 type due struct {
 	seq    uint64
-	source *sub // nil: the backlog
+	source *sub // nil: the arrears or the backlog
 	next   uint64
 	span   span
+	old    bool // the arrears
 }
 
 // batchBytes and batchEntries bound one Push.
@@ -58,10 +46,18 @@ const (
 	batchEntries = 1024
 )
 
+// waiting answers how many bytes count for Options.MemberBytes.
+func (m *Member) waiting() int {
+	if m.arrears != nil {
+		return m.owed + m.arrears.kept
+	}
+	return m.owed
+}
+
 // pendingElsewhere tells whether the member is owed anything besides what s
 // has for it.
 func (m *Member) pendingElsewhere(s *sub) bool {
-	if len(m.backlog) > 0 {
+	if len(m.backlog) > 0 || m.arrears != nil {
 		return true
 	}
 	for _, o := range m.subs {
@@ -75,7 +71,20 @@ func (m *Member) pendingElsewhere(s *sub) bool {
 // pendingInLogs tells whether any log owes the member something.
 func (m *Member) pendingInLogs() bool { return slices.ContainsFunc(m.subs, (*sub).behind) }
 
-func (s *sub) behind() bool { return s.cursor.Load() != s.log.head.Load() }
+// late tells whether any log passes the member by.
+func (m *Member) late() bool {
+	return slices.ContainsFunc(m.subs, func(s *sub) bool { return s.state == late })
+}
+
+// sub answers the member's place at an address, or nil.
+func (m *Member) sub(at Address) *sub {
+	for _, s := range m.subs {
+		if s.log.kind == at.Kind && s.log.name == at.Name {
+			return s
+		}
+	}
+	return nil
+}
 
 // collect answers what the member is owed of all that was sent up to limit, in
 // order, within the bounds of one batch; more tells that there is more. Called
@@ -88,6 +97,18 @@ func (m *Member) collect(limit uint64) (batch []due, more bool) {
 		var cut bool
 		if batch, limit, cut = s.collect(batch, limit); cut {
 			more = true
+		}
+	}
+	if m.arrears != nil {
+		for i, o := range m.arrears.list {
+			if i == batchEntries {
+				limit, more = min(limit, o.seq-1), true
+				break
+			}
+			if o.seq > limit {
+				break
+			}
+			batch = append(batch, due{seq: o.seq, next: uint64(i + 1), span: o.span, old: true})
 		}
 	}
 	for i, d := range m.backlog {
@@ -103,7 +124,7 @@ func (m *Member) collect(limit uint64) (batch []due, more bool) {
 	slices.SortFunc(batch, func(a, b due) int { return cmp.Compare(a.seq, b.seq) })
 	size := 0
 	for i, d := range batch {
-		size += d.span.end - d.span.start
+		size += d.span.len()
 		if d.seq > limit || size > batchBytes && i > 0 {
 			return batch[:i], true
 		}
@@ -118,17 +139,18 @@ func (s *sub) collect(batch []due, limit uint64) ([]due, uint64, bool) {
 	l := s.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	spans := l.spans(s.member.Rendition)
+	t := l.traffic
+	spans := t.spans(s.member.Rendition)
 	from := s.cursor.Load()
-	for i := from - l.base; i < uint64(len(l.entries)); i++ {
-		e := &l.entries[i]
+	for i := from - t.base; i < uint64(len(t.entries)); i++ {
+		e := &t.entries[i]
 		if e.seq > limit {
 			break
 		}
-		if l.base+i-from == batchEntries {
+		if t.base+i-from == batchEntries {
 			return batch, e.seq - 1, true
 		}
-		d := due{seq: e.seq, source: s, next: l.base + i + 1, span: spans[i]}
+		d := due{seq: e.seq, source: s, next: t.base + i + 1, span: spans[i]}
 		if e.except == s.member {
 			d.span = span{}
 		}
@@ -137,34 +159,54 @@ func (s *sub) collect(batch []due, limit uint64) ([]due, uint64, bool) {
 	return batch, limit, false
 }
 
-// pieces answers the bytes of a batch, neighbours in one piece.
-func pieces(batch []due) [][]byte {
+// pieces answers the bytes of a batch, neighbours in one piece, and how many
+// frames those are.
+func pieces(batch []due) (pieces [][]byte, frames int) {
 	spans := make([]span, 0, len(batch))
 	for _, d := range batch {
 		if d.span.segment != nil {
 			spans = append(spans, d.span)
 		}
 	}
-	return joined(nil, spans)
+	return joined(nil, spans), len(spans)
 }
 
-// settle moves the cursors behind a batch and answers how many bytes left the
-// backlog.
-func (m *Member) settle(batch []due) (freed int) {
-	done := 0
-	for _, d := range batch {
-		if d.source != nil {
-			d.source.cursor.Store(d.next)
-			continue
+// settle moves the member's cursors behind a batch, and forgets what it alone
+// was owed of it. Called with m.mu held.
+func (h *Hub) settle(m *Member, batch []due) {
+	freed, done, old := 0, 0, 0
+	for _, d := range slices.Backward(batch) { // so that each cursor moves once
+		switch {
+		case d.source != nil:
+			if d.next > d.source.cursor.Load() {
+				freed += d.source.advance(d.next)
+			}
+		case d.old:
+			old = max(old, int(d.next))
+		default:
+			done = max(done, int(d.next))
 		}
-		done = int(d.next)
 	}
 	for _, d := range m.backlog[:done] {
+		m.owed -= len(d.frame)
 		freed += len(d.frame)
 	}
-	m.owed -= freed
 	if m.backlog = dropFirst(m.backlog, done); len(m.backlog) == 0 {
 		m.backlog = nil
 	}
-	return freed
+	if old > 0 {
+		freed += m.payOff(old)
+	}
+	h.pinned.Add(int64(-freed))
+}
+
+// advance moves a cursor, and answers how many bytes nobody is owed any more.
+func (s *sub) advance(to uint64) (freed int) {
+	if s.state != late {
+		s.cursor.Store(to) // the walk under way or the next one trims
+		return 0
+	}
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return s.log.advance(s, to)
 }

@@ -1,12 +1,6 @@
 package hub
 
-// Rendition is a wire form: what a frame looks like to members of one kind.
-// Zero is the plain form; the others are made from it when a member first
-// needs them, once for all its kin.
-type Rendition uint8
-
-// Renditions is how many there may be.
-const Renditions = 16
+import "github.com/finch-go/finch/broker"
 
 // Message is one encoded message.
 type Message struct {
@@ -15,14 +9,15 @@ type Message struct {
 	// Render makes another rendition of Frame; nil, or a nil result: the
 	// plain one will do. It may be called by any goroutine.
 	Render func(Rendition, []byte) []byte
+	// Step is where a recorded message stands; nil: the message is ephemeral.
+	// Nobody may change it after the message was sent.
+	Step *Step
+	// Key names what the message is the news of: under policy [Latest] a
+	// newer one with the same key at the same address replaces it. Empty: it
+	// is never replaced.
+	Key string
 }
 
-func (m *Message) in(r Rendition) []byte {
-	if r == 0 || m.Render == nil {
-		return m.Frame
-	}
-	if b := m.Render(r, m.Frame); b != nil {
-		return b
-	}
-	return m.Frame
-}
+// Step is a recorded message's step along its address: whoever stood at Before
+// stands at At once it has the message.
+type Step struct{ Before, At broker.Position }

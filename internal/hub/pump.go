@@ -3,7 +3,6 @@ package hub
 import (
 	"slices"
 	"sync"
-	"sync/atomic"
 )
 
 // task is one thing for the pump to do.
@@ -93,23 +92,31 @@ func (h *Hub) flush(m *Member) {
 	if m.blocked || m.gone || m.condemned {
 		return
 	}
+	h.pushAll(m)
+	if !m.blocked && m.late() { // no walk brings it what was sent meanwhile
+		h.prompt(m)
+	}
+}
+
+func (h *Hub) pushAll(m *Member) {
 	// What was sent so far is in its log or backlog, or its sender has not
 	// returned yet: so that up to limit nothing can turn up between.
 	limit := h.seq.Load()
 	for {
-		if len(m.backlog) > 0 && len(m.backlog) <= batchEntries && m.owed <= batchBytes && !m.pendingInLogs() {
-			h.flushBacklog(m)
+		if len(m.backlog) > 0 && len(m.backlog) <= batchEntries && m.owed <= batchBytes && m.arrears == nil && !m.pendingInLogs() {
+			h.pushBacklog(m)
 			return
 		}
 		batch, more := m.collect(limit)
 		if len(batch) == 0 {
 			return
 		}
-		if p := pieces(batch); len(p) > 0 && !m.Sink.Push(p) {
+		p, frames := pieces(batch)
+		if frames > 0 && !m.Sink.Push(p) {
 			m.block()
 			return
 		}
-		h.taken.Add(int64(len(batch)))
+		h.taken.Add(int64(frames))
 		h.settle(m, batch)
 		if !more {
 			return
@@ -117,9 +124,9 @@ func (h *Hub) flush(m *Member) {
 	}
 }
 
-// flushBacklog pushes the backlog of a member that its logs owe nothing: the
+// pushBacklog pushes the backlog of a member that is owed nothing else: the
 // case of every answer.
-func (h *Hub) flushBacklog(m *Member) {
+func (h *Hub) pushBacklog(m *Member) {
 	pieces := make([][]byte, len(m.backlog))
 	for i, d := range m.backlog {
 		pieces[i] = d.frame
@@ -143,126 +150,16 @@ func (m *Member) block() {
 	for _, s := range m.subs {
 		if s.behind() {
 			s.log.mu.Lock()
-			s.log.lag(s)
+			s.log.fallBehind(s)
 			s.log.mu.Unlock()
 		}
 	}
 }
 
-// settle moves the member's cursors behind a batch, and lets logs forget what
-// it alone had kept them from forgetting.
-func (h *Hub) settle(m *Member, batch []due) {
-	h.pinned.Add(int64(-m.settle(batch)))
-	for _, s := range m.subs {
-		l := s.log
-		l.mu.Lock()
-		if len(l.lagging) > 0 {
-			h.pinned.Add(int64(-l.trim()))
-		}
-		l.mu.Unlock()
-	}
-}
-
-// stroll is one walk along a log: every member gets what it is owed up to a
-// certain entry.
-type stroll struct {
-	log      *log
-	from, to uint64 // most members are owed this
-	excluded []*Member
-	runs     [Renditions]atomic.Pointer[[][]byte] // what most members are owed, by rendition
-	left     atomic.Int32                         // parts not done
-}
-
-// part is a part of a stroll.
-type part struct {
-	*stroll
-	subs []*sub
-}
-
-// partSize is how many members one goroutine walks at a time; a large address
-// is shared among all that call Step.
-const partSize = 1024
-
-// begin starts a walk along a log.
-func (h *Hub) begin(l *log) {
-	l.mu.Lock()
-	l.dirty, l.walking = false, true
-	s := &stroll{log: l, from: max(l.walked, l.base), to: l.head.Load()}
-	subs := slices.Clone(l.subs)
-	s.excluded = l.excluded(s.from, s.to)
-	l.mu.Unlock()
-
-	parts := max(1, (len(subs)+partSize-1)/partSize)
-	s.left.Store(int32(parts))
-	for i := 1; i < parts; i++ {
-		h.ready(task{part: &part{s, subs[i*partSize : min(len(subs), (i+1)*partSize)]}})
-	}
-	h.walk(&part{s, subs[:min(len(subs), partSize)]})
-}
-
-// walk brings the members of one part up to date.
-func (h *Hub) walk(p *part) {
-	run := 0
-	for _, s := range p.subs {
-		if h.visit(p.stroll, s) {
-			run++
-		}
-	}
-	h.taken.Add(int64(run) * int64(p.to-p.from))
-	if p.left.Add(-1) == 0 {
-		h.finish(p.stroll)
-	}
-}
-
-// visit brings one member up to date: with the run that most are owed if that
-// is all it is owed, else with everything, in order.
-func (h *Hub) visit(w *stroll, s *sub) (tookRun bool) {
-	m := s.member
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	at := s.cursor.Load()
-	switch {
-	case m.gone || m.condemned || at >= w.to:
-	case m.blocked:
-		w.log.mu.Lock()
-		w.log.lag(s)
-		w.log.mu.Unlock()
-	case at != w.from || slices.Contains(w.excluded, m) || m.pendingElsewhere(s):
-		h.flush(m)
-	case m.Sink.Push(w.run(m.Rendition)):
-		s.cursor.Store(w.to)
-		return true
-	default:
-		m.block()
-	}
-	return false
-}
-
-// run answers the bytes of the walk in a rendition.
-func (w *stroll) run(r Rendition) [][]byte {
-	if p := w.runs[r].Load(); p != nil {
-		return *p
-	}
-	w.log.mu.Lock()
-	defer w.log.mu.Unlock()
-	if w.from < w.log.base { // everybody left meanwhile
-		return nil
-	}
-	pieces := w.log.run(r, w.from, w.to)
-	w.runs[r].Store(&pieces)
-	return pieces
-}
-
-// finish ends a walk; what was sent meanwhile starts the next.
-func (h *Hub) finish(w *stroll) {
-	l := w.log
-	l.mu.Lock()
-	l.walked = max(l.walked, w.to)
-	h.pinned.Add(int64(-l.trim()))
-	l.walking = false
-	again := l.dirty
-	l.mu.Unlock()
-	if again {
-		h.ready(task{log: l})
+// prompt tells the pump that a member is owed something. Called with m.mu held.
+func (h *Hub) prompt(m *Member) {
+	if !m.queued && !m.blocked {
+		m.queued = true
+		h.ready(task{member: m})
 	}
 }

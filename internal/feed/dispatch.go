@@ -1,0 +1,184 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/finch-go/finch/broker"
+)
+
+const (
+	// batch is how many rooms one Open or Heads asks for; a cluster answers a
+	// thousand in a few milliseconds.
+	batch = 1000
+	// callsAtOnce bounds the calls of the broker that run at a time, so that a
+	// storm of returning members queues here and not in the broker.
+	callsAtOnce = 32
+)
+
+// dispatch is the goroutine that does the jobs and releases rooms: both, so that
+// a room which is opened again is opened after its release.
+func (r *Runner[M]) dispatch() {
+	slots := make(chan struct{}, callsAtOnce)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-r.jobs.wake:
+		case <-timer.C:
+		}
+		ready, left, next := r.jobs.take()
+		timer.Reset(next)
+		r.release(left)
+		for _, call := range r.calls(ready) {
+			select {
+			case slots <- struct{}{}:
+			case <-r.ctx.Done():
+				return
+			}
+			r.done.Go(func() {
+				defer func() { <-slots }()
+				ctx, cancel := context.WithTimeout(r.ctx, r.o.Timeout)
+				defer cancel()
+				call(ctx)
+			})
+		}
+	}
+}
+
+// calls makes of jobs the calls of the broker that do them.
+func (r *Runner[M]) calls(ready []job[M]) (calls []func(context.Context)) {
+	var opens, heads []job[M]
+	for _, j := range ready {
+		switch j.Kind {
+		case AskOpen:
+			r.furnish(j.entry)
+			opens = append(opens, j)
+		case AskHead:
+			heads = append(heads, j)
+		case AskRead:
+			calls = append(calls, func(ctx context.Context) { r.read(ctx, j) })
+		}
+	}
+	for part := range slices.Chunk(opens, batch) {
+		calls = append(calls, func(ctx context.Context) { r.open(ctx, part) })
+	}
+	for part := range slices.Chunk(heads, batch) {
+		calls = append(calls, func(ctx context.Context) { r.heads(ctx, part) })
+	}
+	return calls
+}
+
+// furnish gives the feed of a room its Room, before it is opened. Only the
+// goroutine that dispatches sets it, so only that one may look without the lock.
+func (r *Runner[M]) furnish(e *entry[M]) {
+	if e.feed.room != nil {
+		return
+	}
+	room := r.o.Room(e.name)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.feed.room = room
+}
+
+func names[M comparable](of []job[M]) []string {
+	names := make([]string, len(of))
+	for i, j := range of {
+		names[i] = j.name
+	}
+	return names
+}
+
+func (r *Runner[M]) open(ctx context.Context, of []job[M]) {
+	found, err := r.o.Broker.Open(ctx, names(of))
+	if len(of) > 1 && errors.Is(err, broker.ErrBadRoom) {
+		for i := range of { // one of them
+			r.open(ctx, of[i:i+1])
+		}
+		return
+	}
+	for i, j := range of {
+		var head broker.Head
+		if err == nil {
+			head = found[i]
+		}
+		r.do(j.entry, func(e *entry[M], now time.Time) {
+			e.feed.Opened(j.Serial, now, head, err)
+			if e.feed.Closed() {
+				r.jobs.leave(leaver[M]{entry: e})
+			}
+		})
+	}
+}
+
+func (r *Runner[M]) heads(ctx context.Context, of []job[M]) {
+	found, _, err := r.o.Broker.Heads(ctx, names(of), "")
+	heads := byRoom(found)
+	for _, j := range of {
+		head, ok := heads[j.name]
+		err := err
+		if err == nil && !ok {
+			err = broker.ErrUnavailable // since the zero mark all are owed
+		}
+		r.do(j.entry, func(e *entry[M], now time.Time) { e.feed.Headed(j.Serial, now, head, err) })
+	}
+}
+
+func (r *Runner[M]) read(ctx context.Context, j job[M]) {
+	page, err := r.o.Broker.Read(ctx, j.name, j.Range)
+	r.do(j.entry, func(e *entry[M], now time.Time) { e.feed.Page(j.Serial, now, page, err) })
+}
+
+func byRoom(heads []broker.Head) map[string]broker.Head {
+	m := make(map[string]broker.Head, len(heads))
+	for _, h := range heads {
+		m[h.Room] = h
+	}
+	return m
+}
+
+// release gives back rooms, those apart that somebody came to since.
+func (r *Runner[M]) release(left []leaver[M]) {
+	var leaving []*entry[M]
+	var names []string
+	for _, e := range left {
+		e.mu.Lock()
+		// A call that opens it may still run: it must end before the release.
+		idle := e.entry.used == e.used && e.feed.Live() && !e.feed.Busy()
+		if !e.gone && (idle || e.feed.Closed()) {
+			e.leaving = true
+			e.feed.reset()
+			leaving, names = append(leaving, e.entry), append(names, e.name)
+		}
+		e.mu.Unlock()
+	}
+	if len(leaving) == 0 {
+		return
+	}
+	r.o.Broker.Release(names)
+	for _, e := range leaving {
+		r.o.Gone(e.name)
+		r.left(e)
+	}
+}
+
+// left ends the release of a room: it is opened again if somebody came
+// meanwhile.
+func (r *Runner[M]) left(e *entry[M]) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.leaving = false
+	if e.feed.Busy() {
+		e.feed.begin(r.o.Now())
+		r.jobs.put(e, e.feed.Requests())
+		return
+	}
+	e.gone = true
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.rooms, e.name)
+}

@@ -1,0 +1,202 @@
+package feed_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/finch-go/finch/broker"
+	"github.com/finch-go/finch/broker/brokertest"
+	"github.com/finch-go/finch/broker/memory"
+	"github.com/finch-go/finch/internal/feed"
+)
+
+// A process is a node with a Runner, as a program has it.
+type process struct {
+	broker.Sink // of which nothing but what stands below is called
+	faulty      *brokertest.FaultyBroker
+	runner      *feed.Runner[*reader]
+
+	mu     sync.Mutex
+	crowds map[string]*crowd // of rooms that are open
+	t      testing.TB
+}
+
+func (p *process) State(broker.State, error) {}
+func (p *process) NodeUp(broker.NodeState)   {}
+func (p *process) NodeDown(broker.NodeState) {}
+func (p *process) Deliver(m broker.Message)  { p.runner.Deliver(m) }
+func (p *process) Uncertain(s broker.Scope, why error) {
+	p.runner.Uncertain(s, why)
+}
+
+func startProcess(t *testing.T, c *memory.Cluster, id string, seed uint64, faults brokertest.Faults) *process {
+	t.Helper()
+	p := &process{t: t, crowds: map[string]*crowd{}, faulty: brokertest.Faulty(c.Node(), seed, faults)}
+	p.runner = feed.NewRunner(feed.Options[*reader]{Broker: p.faulty, Room: p.room, Gone: p.gone, Keep: p.keep})
+	if err := p.faulty.Start(t.Context(), broker.Node{ID: id}, p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p *process) room(name string) feed.Room[*reader] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.crowds[name] != nil {
+		p.t.Errorf("room %s is made again before it has gone", name)
+	}
+	p.crowds[name] = &crowd{}
+	return p.crowds[name]
+}
+
+func (p *process) gone(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.crowds[name]; c == nil || c.count() > 0 {
+		p.t.Errorf("room %s is released, and had not been made or has members", name)
+	}
+	delete(p.crowds, name)
+}
+
+func (p *process) keep(name string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.crowds[name].count() > 0
+}
+
+func (p *process) close(t *testing.T) {
+	t.Helper()
+	if err := p.faulty.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	p.runner.Close()
+}
+
+// A crowd is the members of a room. The Runner calls it under the room's lock;
+// removal comes from elsewhere, so it has its own.
+type crowd struct {
+	mu      sync.Mutex
+	members map[*reader]bool
+}
+
+func (c *crowd) add(r *reader) {
+	if c.members == nil {
+		c.members = map[*reader]bool{}
+	}
+	c.members[r] = true
+	r.crowd = c
+}
+
+func (c *crowd) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.members)
+}
+
+func (c *crowd) Emit(m broker.Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for r := range c.members {
+		r.receive(m)
+	}
+}
+
+func (c *crowd) Attach(r *reader, at broker.Position, replay []broker.Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.add(r)
+	r.mu.Lock()
+	if r.last.IsZero() {
+		r.last = at
+	}
+	r.mu.Unlock()
+	for _, m := range replay {
+		r.receive(m)
+	}
+}
+
+func (c *crowd) Restart(r *reader, at broker.Position, why feed.Reason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.add(r)
+	r.restart(at, why)
+}
+
+func (c *crowd) RestartAll(at broker.Position, why feed.Reason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for r := range c.members {
+		r.restart(at, why)
+	}
+}
+
+func (c *crowd) Refuse(r *reader, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused = err
+}
+
+// A reader is a member that notes what it gets.
+type reader struct {
+	crowd *crowd // that has it; guarded by the crowd's lock
+
+	mu       sync.Mutex
+	last     broker.Position
+	got      []string
+	restarts []feed.Reason
+	refused  error
+	wrong    string
+}
+
+func (r *reader) receive(m broker.Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !m.Follows(r.last) {
+		r.wrong = fmt.Sprintf("%v after %v", m.Position, r.last)
+	}
+	r.last = m.Position
+	r.got = append(r.got, string(m.Data))
+}
+
+func (r *reader) restart(at broker.Position, why feed.Reason) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = at
+	r.restarts = append(r.restarts, why)
+}
+
+func (r *reader) position() broker.Position {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
+}
+
+// heard returns what the reader got and the reasons of its restarts.
+func (r *reader) heard() ([]string, []feed.Reason) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.got, r.restarts
+}
+
+// join brings the reader to p, from where it stands.
+func (r *reader) join(t *testing.T, p *process, room string) {
+	t.Helper()
+	if err := p.runner.Join(room, r, r.position()); err != nil {
+		t.Error(err)
+	}
+}
+
+// leave takes the reader out of the room on p.
+func (r *reader) leave(p *process, room string) {
+	p.runner.Leave(room, r)
+	r.mu.Lock()
+	c := r.crowd
+	r.mu.Unlock()
+	if c != nil {
+		c.mu.Lock()
+		delete(c.members, r)
+		c.mu.Unlock()
+	}
+}

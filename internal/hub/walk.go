@@ -1,0 +1,117 @@
+package hub
+
+import (
+	"slices"
+	"sync/atomic"
+)
+
+// stroll is one walk along a log: every current member gets what it is owed up
+// to a certain entry.
+type stroll struct {
+	log      *log
+	from, to uint64 // most members are owed this
+	excluded []*Member
+	runs     [Renditions]atomic.Pointer[[][]byte] // what most members are owed, by rendition
+	left     atomic.Int32                         // parts not done
+}
+
+// part is a part of a stroll.
+type part struct {
+	*stroll
+	subs []*sub
+}
+
+// partSize is how many members one goroutine walks at a time; a large address
+// is shared among all that call Step.
+const partSize = 1024
+
+// begin starts a walk along a log.
+func (h *Hub) begin(l *log) {
+	l.mu.Lock()
+	t := l.traffic
+	if t == nil { // everybody left
+		l.mu.Unlock()
+		return
+	}
+	t.dirty, t.walking = false, true
+	s := &stroll{log: l, from: t.walked, to: l.head.Load()}
+	subs := slices.Clone(l.subs[:l.current])
+	s.excluded = t.excluded(s.from, s.to)
+	l.mu.Unlock()
+
+	parts := max(1, (len(subs)+partSize-1)/partSize)
+	s.left.Store(int32(parts))
+	for i := 1; i < parts; i++ {
+		h.ready(task{part: &part{s, subs[i*partSize : min(len(subs), (i+1)*partSize)]}})
+	}
+	h.walk(&part{s, subs[:min(len(subs), partSize)]})
+}
+
+// walk brings the members of one part up to date.
+func (h *Hub) walk(p *part) {
+	run := 0
+	for _, s := range p.subs {
+		if h.visit(p.stroll, s) {
+			run++
+		}
+	}
+	h.taken.Add(int64(run) * int64(p.to-p.from))
+	if p.left.Add(-1) == 0 {
+		h.finish(p.stroll)
+	}
+}
+
+// visit brings one member up to date: with the run that most are owed if that
+// is all it is owed, else with everything, in order.
+func (h *Hub) visit(w *stroll, s *sub) (tookRun bool) {
+	m := s.member
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := s.cursor.Load()
+	switch {
+	case s.state != current || at >= w.to:
+	case m.blocked:
+		w.log.mu.Lock()
+		w.log.fallBehind(s)
+		w.log.mu.Unlock()
+	case at != w.from || slices.Contains(w.excluded, m) || m.pendingElsewhere(s):
+		h.flush(m)
+	case m.Sink.Push(w.run(m.Rendition)):
+		s.cursor.Store(w.to)
+		return true
+	default:
+		m.block()
+	}
+	return false
+}
+
+// run answers the bytes of the walk in a rendition.
+func (w *stroll) run(r Rendition) [][]byte {
+	if p := w.runs[r].Load(); p != nil {
+		return *p
+	}
+	w.log.mu.Lock()
+	defer w.log.mu.Unlock()
+	pieces := w.log.traffic.run(r, w.from, w.to)
+	w.runs[r].Store(&pieces)
+	return pieces
+}
+
+// finish ends a walk; what was sent meanwhile starts the next.
+func (h *Hub) finish(w *stroll) {
+	l := w.log
+	l.mu.Lock()
+	t := l.traffic
+	if t == nil { // everybody left
+		l.mu.Unlock()
+		return
+	}
+	t.walked = w.to
+	t.walking = false
+	again := t.dirty
+	h.pinned.Add(int64(-l.trim()))
+	l.mu.Unlock()
+	if again {
+		h.ready(task{log: l})
+	}
+}

@@ -1,0 +1,435 @@
+package finch
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/finch-go/finch/internal/hub"
+	"github.com/finch-go/finch/protocol"
+)
+
+// Member is one of those who are in a room with presence: a user with all
+// devices, or an anonymous client.
+type Member struct {
+	// Name is the user, or an anonymous client's id ([Session.Name]).
+	Name string
+	// User is the same, and empty for an anonymous client.
+	User string
+	// Devices is how many clients of theirs are in the room.
+	Devices int
+	// Since is when the first of these came.
+	Since time.Time
+	// Data is what they show of themselves; see [RoomOptions].PresenceData. It
+	// must not be changed.
+	Data json.RawMessage
+}
+
+// presence knows who is in the rooms with presence on this node. A client is
+// counted once in each room until it leaves it or its session ends, so that a
+// reconnect shows nobody anything.
+type presence struct {
+	manager *SocketManager
+
+	mu      sync.Mutex
+	rosters map[string]*roster
+	stirred []*roster // with changes that are not told yet
+
+	hearing sync.Mutex // guards unheard
+	unheard []heard    // news of other nodes
+}
+
+// roster is who is in one room.
+type roster struct {
+	room string
+
+	mu      sync.Mutex // guards everything below; taken after presence.mu
+	people  map[string]*person
+	changes map[string]bool // names that changed, and whether watchers had been told of them
+	gone    bool            // it is not in presence.rosters any more
+
+	// In a cluster:
+	seq       uint64              // of the last news to the other nodes
+	own       map[string]struct{} // names that changed here since
+	elsewhere map[string]*party   // by node; nil while nobody watches here
+}
+
+// person is one name in a roster.
+type person struct {
+	devices int
+	since   int64 // Unix milliseconds
+	user    bool
+	data    json.RawMessage
+}
+
+// seat is a room that shows a client, and under which name.
+type seat struct{ room, name string }
+
+// presencePause is how long changes are gathered before watchers are told:
+// too short to be noticed, and a crowd that arrives is told of once.
+const presencePause = 250 * time.Millisecond
+
+// presenceMost is how many changes are listed at once; watchers of more ask
+// again.
+const presenceMost = 500
+
+// lock answers the roster of a room, locked; nil if there is none and it is not
+// to be made.
+func (p *presence) lock(room string, make_ bool) *roster {
+	for {
+		p.mu.Lock()
+		r := p.rosters[room]
+		if r == nil {
+			if !make_ {
+				p.mu.Unlock()
+				return nil
+			}
+			r = &roster{room: room, people: make(map[string]*person, 1)}
+			if p.rosters == nil {
+				p.rosters = make(map[string]*roster)
+			}
+			p.rosters[room] = r
+		}
+		p.mu.Unlock()
+		r.mu.Lock()
+		if !r.gone {
+			return r
+		}
+		r.mu.Unlock()
+	}
+}
+
+// unlock ends what lock began: a roster without people is let go of.
+func (p *presence) unlock(r *roster) {
+	empty := r.idle()
+	r.mu.Unlock()
+	if !empty {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.idle() && !r.gone {
+		r.gone = true
+		delete(p.rosters, r.room)
+	}
+}
+
+func (r *roster) idle() bool {
+	return len(r.people) == 0 && r.changes == nil && r.elsewhere == nil
+}
+
+// stir notes that a name changes, before it does. The roster is locked.
+func (p *presence) stir(r *roster, name string) {
+	if r.changes == nil {
+		r.changes = make(map[string]bool, 1)
+		go p.awaken(r)
+	}
+	if _, ok := r.changes[name]; !ok {
+		r.changes[name] = r.merged(name) != nil
+	}
+}
+
+// stirOwn is stir for a change of this node's own members.
+func (p *presence) stirOwn(r *roster, name string) {
+	p.stir(r, name)
+	if p.manager.node.caps.Cluster {
+		if r.own == nil {
+			r.own = make(map[string]struct{}, 1)
+		}
+		r.own[name] = struct{}{}
+	}
+}
+
+// awaken plans that the watchers of a roster are told.
+func (p *presence) awaken(r *roster) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stirred = append(p.stirred, r); len(p.stirred) == 1 {
+		time.AfterFunc(presencePause, p.tell)
+	}
+}
+
+func (p *presence) tell() {
+	p.mu.Lock()
+	stirred := p.stirred
+	p.stirred = nil
+	p.mu.Unlock()
+	for _, r := range stirred {
+		r.mu.Lock()
+		p.report(r)
+		p.tellWatchers(r)
+		r.changes = nil
+		p.unlock(r)
+	}
+}
+
+// add counts one more device of a name.
+func (p *presence) add(at seat, user bool, data json.RawMessage) {
+	r := p.lock(at.room, true)
+	defer p.unlock(r)
+	p.stirOwn(r, at.name)
+	who := r.people[at.name]
+	if who == nil {
+		who = &person{since: time.Now().UnixMilli(), user: user}
+		r.people[at.name] = who
+	}
+	who.devices++
+	if data != nil {
+		who.data = data
+	}
+}
+
+// remove counts one device less.
+func (p *presence) remove(at seat) {
+	r := p.lock(at.room, false)
+	if r == nil {
+		return
+	}
+	defer p.unlock(r)
+	who := r.people[at.name]
+	if who == nil {
+		return
+	}
+	p.stirOwn(r, at.name)
+	if who.devices--; who.devices <= 0 {
+		delete(r.people, at.name)
+	}
+}
+
+// enter shows a socket's client in a room; once, however often it enters.
+func (p *presence) enter(room string, s *Socket, data json.RawMessage) {
+	at := seat{room, s.name()}
+	s.mu.Lock()
+	if s.closing || s.more != nil && slices.ContainsFunc(s.more.seats, func(other seat) bool { return other.room == room }) {
+		s.mu.Unlock()
+		return
+	}
+	x := s.extras()
+	x.seats = append(x.seats, at)
+	s.mu.Unlock()
+	p.add(at, s.User() != "", data)
+}
+
+// exit ends it.
+func (p *presence) exit(room string, s *Socket) {
+	s.mu.Lock()
+	if s.more == nil {
+		s.mu.Unlock()
+		return
+	}
+	i := slices.IndexFunc(s.more.seats, func(at seat) bool { return at.room == room })
+	if i < 0 {
+		s.mu.Unlock()
+		return
+	}
+	at := s.more.seats[i]
+	s.more.seats = slices.Delete(s.more.seats, i, i+1)
+	s.mu.Unlock()
+	p.remove(at)
+}
+
+// handOver takes the seats of a socket that ends, for its session to keep.
+func (p *presence) handOver(s *Socket) []seat {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.more == nil {
+		return nil
+	}
+	seats := s.more.seats
+	s.more.seats = nil
+	return seats
+}
+
+// keep gives a socket the seats that its session had. Where its own OnConnect
+// has taken one already, there is one too many; and that one may have been taken
+// before the socket knew whose it is.
+func (p *presence) keep(s *Socket, kept []seat) {
+	own := p.handOver(s)
+	name := s.name()
+	for _, at := range own {
+		p.remove(at)
+		had := slices.ContainsFunc(kept, func(k seat) bool { return k.room == at.room })
+		if !had {
+			at.name = name
+			p.add(at, s.User() != "", nil)
+			kept = append(kept, at)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closing {
+		s.extras().seats = kept
+		return
+	}
+	go p.goodbye(kept)
+}
+
+// vacate gives up the seats in rooms that the socket has not come back into.
+func (p *presence) vacate(s *Socket) {
+	s.mu.Lock()
+	var seats []seat
+	if s.more != nil {
+		for _, at := range s.more.seats {
+			if s.more.attending[hub.Address{Kind: hub.Room, Name: at.room}] == nil {
+				seats = append(seats, at)
+			}
+		}
+	}
+	s.mu.Unlock()
+	for _, at := range seats {
+		if !p.manager.hub.In(s.member, hub.Address{Kind: hub.Room, Name: at.room}) {
+			p.exit(at.room, s)
+		}
+	}
+}
+
+// goodbye gives up seats.
+func (p *presence) goodbye(seats []seat) {
+	for _, at := range seats {
+		p.remove(at)
+	}
+}
+
+// show sets what a name shows of itself; false if it is not in the room.
+func (p *presence) show(at seat, data json.RawMessage) bool {
+	r := p.lock(at.room, false)
+	if r == nil {
+		return false
+	}
+	defer p.unlock(r)
+	who := r.people[at.name]
+	if who == nil {
+		return false
+	}
+	p.stirOwn(r, at.name)
+	who.data = data
+	return true
+}
+
+// page answers up to limit members behind a name, in the order of names, and
+// how many there are; more tells that there are further ones. In a large room
+// its cost grows with the number of members, but not while others wait.
+func (p *presence) page(room, after string, limit int) (members []Member, count int, more bool) {
+	r := p.lock(room, false)
+	if r == nil {
+		return nil, 0, false
+	}
+	all := r.names()
+	p.unlock(r)
+	count = len(all)
+	names := make([]string, 0, count)
+	for name := range all {
+		if name > after {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	more = len(names) > limit
+	names = names[:min(limit, len(names))]
+	if r = p.lock(room, false); r == nil {
+		return nil, 0, false
+	}
+	defer p.unlock(r)
+	for _, name := range names {
+		if who := r.merged(name); who != nil {
+			members = append(members, who.member(name))
+		}
+	}
+	return members, count, more
+}
+
+// pageOf is page on all nodes: from what is known here where somebody watches,
+// else by asking.
+func (p *presence) pageOf(ctx context.Context, room, after string, limit int) (members []Member, count int, more bool, err error) {
+	if !p.manager.node.caps.Cluster || p.watched(room) {
+		members, count, more = p.page(room, after, limit)
+		return members, count, more, nil
+	}
+	return p.pageElsewhere(ctx, room, after, limit)
+}
+
+// watched tells whether the members of a room on other nodes are known here.
+func (p *presence) watched(room string) bool {
+	r := p.lock(room, false)
+	if r == nil {
+		return false
+	}
+	defer p.unlock(r)
+	return r.elsewhere != nil
+}
+
+func (who *person) member(name string) Member {
+	m := Member{Name: name, Devices: who.devices, Since: time.UnixMilli(who.since), Data: who.data}
+	if who.user {
+		m.User = name
+	}
+	return m
+}
+
+// memberPage is how many members are read at once.
+const memberPage = 1000
+
+// Members returns who is in the room, in the order of their names, if it was
+// declared with Presence; nobody otherwise. Who comes or goes meanwhile may be
+// missing or not.
+func (r Room) Members(ctx context.Context) iter.Seq2[Member, error] {
+	return func(yield func(Member, error) bool) {
+		for after, more := "", true; more; {
+			if err := ctx.Err(); err != nil {
+				yield(Member{}, err)
+				return
+			}
+			var page []Member
+			var err error
+			page, _, more, err = r.manager.presence.pageOf(ctx, r.at.Name, after, memberPage)
+			if err != nil {
+				yield(Member{}, err)
+				return
+			}
+			for _, who := range page {
+				if !yield(who, nil) {
+					return
+				}
+				after = who.Name
+			}
+			if len(page) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// SetPresence sets what others see of the socket's client in a room with
+// presence, besides its name: any JSON. An [Error] 403 not_in_room is returned
+// if it is not in the room.
+func (s *Socket) SetPresence(room string, data any) error {
+	raw, err := marshal(data)
+	if err != nil {
+		return err
+	}
+	if !s.manager.presence.show(seat{room, s.name()}, raw) {
+		return Errorf(protocol.StatusForbidden, protocol.RefusalNotInRoom, "the socket is not in the room, or the room has no presence")
+	}
+	return nil
+}
+
+// shownAs asks the app what a socket shows in a room with presence.
+func (s *Socket) shownAs(ctx context.Context, d *declared, room string) (json.RawMessage, error) {
+	if d.PresenceData == nil {
+		return nil, nil
+	}
+	var data any
+	err := s.manager.guard("PresenceData", func() (err error) {
+		data, err = d.PresenceData(ctx, s, room)
+		return err
+	})
+	if err != nil || data == nil {
+		return nil, err
+	}
+	return marshal(data)
+}

@@ -1,0 +1,137 @@
+package finch
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/finch-go/finch/internal/hub"
+	"github.com/finch-go/finch/protocol"
+)
+
+// presenceRequest is what a client says to learn who is in a room.
+type presenceRequest struct {
+	Room  string          `json:"room"`
+	Watch *bool           `json:"watch"`
+	After string          `json:"after"`
+	Limit int             `json:"limit"`
+	Data  json.RawMessage `json:"data"`
+}
+
+type presenceAnswer struct {
+	Members []shownMember `json:"members"`
+	Count   int           `json:"count"`
+	Next    string        `json:"next,omitempty"`
+}
+
+// shownMember is a member as clients see one.
+type shownMember struct {
+	ID      string          `json:"id"`
+	Devices int             `json:"devices"`
+	Since   int64           `json:"since"`
+	Data    json.RawMessage `json:"data,omitempty"`
+}
+
+// presenceChange is what watchers are told.
+type presenceChange struct {
+	Joined  []shownMember `json:"joined,omitempty"`
+	Updated []shownMember `json:"updated,omitempty"`
+	Left    []string      `json:"left,omitempty"`
+	Count   int           `json:"count"`
+	Partial bool          `json:"partial,omitempty"`
+}
+
+// maxPresenceData bounds what a client may show of itself, in bytes: everybody
+// in the room gets it.
+const maxPresenceData = 1024
+
+// presenceByClient handles finch.presence.
+func (s *Socket) presenceByClient(ctx context.Context, msg *Message) error {
+	var in presenceRequest
+	if err := msg.Decode(&in); err != nil {
+		return err
+	}
+	d, err := s.memberOf(in.Room)
+	switch {
+	case err != nil:
+		return err
+	case !d.Presence:
+		return Errorf(protocol.StatusUnprocessable, protocol.RefusalNoPresence, "this room does not say who is in it")
+	case len(in.Data) > maxPresenceData:
+		return Errorf(protocol.StatusTooLarge, protocol.RefusalTooLarge, "a member may show %d bytes of itself", maxPresenceData)
+	case in.Limit < 0:
+		return Errorf(protocol.StatusBadRequest, protocol.RefusalBadData, "limit is at least 1")
+	case in.Limit == 0 || in.Limit > memberPage:
+		in.Limit = memberPage
+	}
+	m := s.manager
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	if in.Data != nil {
+		m.presence.show(seat{in.Room, s.name()}, in.Data)
+	}
+	watch := hub.Address{Kind: hub.Watch, Name: in.Room}
+	if in.Watch != nil {
+		if !*in.Watch {
+			m.hub.Exit(s.member, watch)
+			m.presence.unfollow(in.Room)
+		} else if m.hub.Enter(s.member, watch, hub.Close) != nil {
+			return ErrClosed
+		} else if err := m.presence.follow(ctx, in.Room); err != nil {
+			return err
+		}
+	}
+	members, count, more, err := m.presence.pageOf(ctx, in.Room, in.After, in.Limit)
+	if err != nil {
+		return err
+	}
+	answer := presenceAnswer{Members: make([]shownMember, 0, len(members)), Count: count}
+	for i := range members {
+		answer.Members = append(answer.Members, members[i].shown())
+	}
+	if more {
+		answer.Next = members[len(members)-1].Name
+	}
+	return msg.Reply(answer)
+}
+
+func (m *Member) shown() shownMember {
+	return shownMember{m.Name, m.Devices, m.Since.UnixMilli(), m.Data}
+}
+
+// tellWatchers sends what has changed in a roster to those who watch it. The
+// roster is locked.
+func (p *presence) tellWatchers(r *roster) {
+	m := p.manager
+	watch := hub.Address{Kind: hub.Watch, Name: r.room}
+	if m.hub.Count(watch) == 0 {
+		r.elsewhere = nil // nobody here wants to know any more
+		return
+	}
+	change := presenceChange{Count: len(r.names())}
+	if len(r.changes) > presenceMost {
+		change.Partial = true
+	} else {
+		for name, told := range r.changes {
+			switch who := r.merged(name); {
+			case who == nil && told:
+				change.Left = append(change.Left, name)
+			case who != nil:
+				one := who.member(name)
+				if told {
+					change.Updated = append(change.Updated, one.shown())
+				} else {
+					change.Joined = append(change.Joined, one.shown())
+				}
+			}
+		}
+		if change.Left == nil && change.Joined == nil && change.Updated == nil {
+			return // somebody came and went
+		}
+	}
+	b, err := encode(protocol.Envelope{Path: protocol.PathPresence, Status: protocol.StatusOK, Room: r.room}, change)
+	if err != nil {
+		m.logger.Error("finch: presence cannot be told", "room", r.room, "error", err)
+		return
+	}
+	m.hub.Send(watch, m.gate.compression.message(b), nil)
+}
