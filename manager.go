@@ -282,6 +282,7 @@ type Stats struct {
 	Received    int64 `json:"received"`     // messages, ever
 	Sent        int64 `json:"sent"`         // messages handed to one socket, ever
 	Slow        int64 `json:"slow"`         // sockets closed because their queue was full, ever
+	Lagged      int64 `json:"lagged"`       // times that a member fell behind under Resync, ever
 	Panics      int64 `json:"panics"`       // handlers that panicked, ever
 }
 
@@ -296,6 +297,7 @@ func (m *SocketManager) Stats() Stats {
 		Received:    m.meter.Received.Load(),
 		Sent:        m.hub.Delivered(),
 		Slow:        m.meter.Slow.Load(),
+		Lagged:      m.hub.Stats().Lagged,
 		Panics:      m.panics.Load(),
 	}
 }
