@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"internal/feed":     {"broker"},
 	"finchtest":         {".", "protocol", "internal/frame"},
 	"examples/...":      {".", "finchtest", "protocol"},
-	"cmd/finch/...":     {".", "protocol", "internal/frame"},
+	"cmd/finch/...":     {".", "client", "clients/ts", "protocol", "internal/frame"},
 	"e2e/...":           {},
 	"bench/...":         {"internal/frame"},
 	"tools/...":         {},
