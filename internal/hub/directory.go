@@ -49,8 +49,8 @@ func (h *Hub) writeOff(m *Member) {
 }
 
 // Enter puts a member at an address: what is sent there reaches it from now on.
-// Entering twice is entering once; the policy of the last call counts. ErrGone:
-// it has been removed.
+// Entering twice is entering once, and resumes nothing; the policy of the last
+// call counts. ErrGone: it has been removed.
 func (h *Hub) Enter(m *Member, at Address, p Policy) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

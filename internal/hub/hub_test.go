@@ -2,7 +2,6 @@ package hub_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -267,147 +266,12 @@ func TestRoomsVanishWithTheirLastMember(t *testing.T) {
 	}
 }
 
-var (
-	seeds = flag.Int("hub.seeds", 300, "how many random histories to try")
-	seed  = flag.Uint64("hub.seed", 0, "try this one only")
-)
-
-// TestRandomHistoriesMatchTheModel drives the hub from one goroutine: what
-// each member must get is then exactly what was sent to it while it was there,
-// in the order of the calls.
-func TestRandomHistoriesMatchTheModel(t *testing.T) {
-	if *seed != 0 {
-		history(t, *seed)
-		return
-	}
-	for s := range uint64(*seeds) {
-		if history(t, s+1); t.Failed() {
-			t.Fatalf("reproduce with: go test ./internal/hub -run Model -hub.seed %d", s+1)
-		}
-	}
-}
-
-// modelled is a member with what it must get.
-type modelled struct {
-	*hub.Member
-	reader *reader
-	want   []string
-	rooms  map[string]bool
-}
-
-func history(t *testing.T, seed uint64) {
-	rnd := rand.New(rand.NewPCG(seed, 1))
-	h := hub.New(hub.Options{})
-	var here, all []*modelled
-	rooms := []string{"red", "green", "blue"}
-	sent := 0
-	next := func() string { sent++; return fmt.Sprint("m", sent, strings.Repeat("x", rnd.IntN(1+rnd.IntN(3000)))) }
-	for range 300 {
-		var m *modelled
-		if len(here) > 0 {
-			m = here[rnd.IntN(len(here))]
-		}
-		switch op := rnd.IntN(20); {
-		case op == 0 || m == nil:
-			mm := &modelled{rooms: map[string]bool{}}
-			mm.Member, mm.reader = add(h, fmt.Sprint(len(all)), []string{"", "ann", "bob"}[rnd.IntN(3)])
-			here, all = append(here, mm), append(all, mm)
-		case op == 1 && len(here) > 1:
-			h.Remove(m.Member)
-			if !slices.Equal(m.reader.said(), m.want[:len(m.reader.said())]) {
-				t.Errorf("seed %d: %s got what it should not before it left", seed, m.ID)
-			}
-			m.want = m.reader.said() // what had not reached it is lost with it
-			here = slices.DeleteFunc(here, func(o *modelled) bool { return o == m })
-		case op == 2:
-			r := rooms[rnd.IntN(3)]
-			h.Enter(m.Member, room(r), hub.Close)
-			m.rooms[r] = true
-		case op == 3:
-			r := rooms[rnd.IntN(3)]
-			h.Exit(m.Member, room(r))
-			delete(m.rooms, r)
-		case op == 4:
-			m.reader.busy = true
-		case op == 5:
-			m.reader.busy = false
-			if m.reader.refused {
-				m.reader.refused = false
-				h.Writable(m.Member)
-			}
-		case op == 6:
-			for range rnd.IntN(4) {
-				h.Step()
-			}
-		case op == 7:
-			settle(h)
-		case op < 11:
-			text := next()
-			h.SendTo(m.Member, []byte(text+"\n"))
-			m.want = append(m.want, text)
-		default:
-			to, text := hub.Address{}, next()
-			switch rnd.IntN(3) {
-			case 0:
-				to = hub.Address{Kind: hub.User, Name: "ann"}
-			case 1:
-				to = room(rooms[rnd.IntN(3)])
-			}
-			var except *hub.Member
-			if rnd.IntN(3) == 0 {
-				except = m.Member
-			}
-			h.Send(to, message(text), except)
-			for _, o := range here {
-				if o.Member != except && (to.Kind == hub.Everyone || to.Kind == hub.User && o.User == to.Name || to.Kind == hub.Room && o.rooms[to.Name]) {
-					o.want = append(o.want, text)
-				}
-			}
-		}
-	}
-	for _, m := range here {
-		m.reader.busy = false
-		if m.reader.refused {
-			h.Writable(m.Member)
-		}
-	}
-	settle(h)
-	for _, m := range all {
-		if got := m.reader.said(); !slices.Equal(got, m.want) {
-			t.Errorf("seed %d: member %s got %d messages and should have got %d", seed, m.ID, len(got), len(m.want))
-		}
-	}
-	if h.Pinned() != 0 {
-		t.Errorf("seed %d: %d bytes are pinned for nobody", seed, h.Pinned())
-	}
-}
-
 // TestConcurrentSendersKeepTheirOrder runs everything at once: each sender's
 // messages must reach each member whole, once and in order, whatever the
 // addresses they went to.
 func TestConcurrentSendersKeepTheirOrder(t *testing.T) {
-	wake := make(chan struct{}, 2)
-	h := hub.New(hub.Options{LogBytes: 1 << 30, MemberBytes: 1 << 30, Wake: func() {
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
-	}})
-	stop := make(chan struct{})
-	var pumps, senders sync.WaitGroup
-	for range 2 {
-		pumps.Go(func() {
-			for {
-				for h.Step() {
-				}
-				select {
-				case <-wake:
-				case <-stop:
-					return
-				}
-			}
-		})
-	}
+	h, stopPumps := pumped(hub.Options{LogBytes: 1 << 30, MemberBytes: 1 << 30})
+	var senders sync.WaitGroup
 	const members, perSender, sendersN = 40, 300, 4
 	var readers []*reader
 	var list []*hub.Member
@@ -457,8 +321,7 @@ func TestConcurrentSendersKeepTheirOrder(t *testing.T) {
 	for h.Pinned() != 0 { // the pumps are at it
 		h.Step()
 	}
-	close(stop)
-	pumps.Wait()
+	stopPumps()
 	for i, r := range readers {
 		next := [sendersN]int{}
 		for _, text := range r.said() {

@@ -69,7 +69,7 @@ func (l *log) trim() (freed int) {
 		t.drop(n)
 		t.pinned -= freed
 	}
-	if len(t.entries) == 0 && !t.dirty && !t.walking {
+	if len(t.entries) == 0 { // so that no walk is under way or due
 		l.hint = 0
 		if t.base-t.since > 1 { // one that speaks now and then needs no more than it says
 			l.hint = uint16(min(t.laid, segmentMax) / hintUnit)

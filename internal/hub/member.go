@@ -142,6 +142,7 @@ func (s *sub) collect(batch []due, limit uint64) ([]due, uint64, bool) {
 	t := l.traffic
 	spans := t.spans(s.member.Rendition)
 	from := s.cursor.Load()
+	batch = slices.Grow(batch, min(batchEntries, len(t.entries)-int(from-t.base)))
 	for i := from - t.base; i < uint64(len(t.entries)); i++ {
 		e := &t.entries[i]
 		if e.seq > limit {

@@ -18,7 +18,7 @@ type Sink interface {
 	// Lagged tells that a member under policy [Resync] fell too far behind at
 	// an address: it gets nothing of that until [Hub.Resume]. It has been given
 	// the recorded messages up to from, and none after; the zero Position if
-	// the hub knows of none. It is called once each time, with no lock held, by
-	// the [Hub.Send] that was too much; the member may have left meanwhile.
+	// the hub knows of none. It is called once each time, with no lock held,
+	// from within [Hub.Send] or [Hub.Step]; the member may have left meanwhile.
 	Lagged(at Address, from broker.Position)
 }

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"slices"
+	"sync"
 	"sync/atomic"
 )
 
@@ -10,6 +11,7 @@ import (
 type stroll struct {
 	log      *log
 	from, to uint64 // most members are owed this
+	subs     []*sub
 	excluded []*Member
 	runs     [Renditions]atomic.Pointer[[][]byte] // what most members are owed, by rendition
 	left     atomic.Int32                         // parts not done
@@ -19,6 +21,16 @@ type stroll struct {
 type part struct {
 	*stroll
 	subs []*sub
+}
+
+// strolls are those that are over.
+var strolls = sync.Pool{New: func() any { return new(stroll) }}
+
+// free gives a stroll back of which no part is left.
+func (w *stroll) free() {
+	clear(w.subs)
+	*w = stroll{subs: w.subs[:0]}
+	strolls.Put(w)
 }
 
 // partSize is how many members one goroutine walks at a time; a large address
@@ -34,17 +46,19 @@ func (h *Hub) begin(l *log) {
 		return
 	}
 	t.dirty, t.walking = false, true
-	s := &stroll{log: l, from: t.walked, to: l.head.Load()}
-	subs := slices.Clone(l.subs[:l.current])
-	s.excluded = t.excluded(s.from, s.to)
+	w := strolls.Get().(*stroll)
+	w.log, w.from, w.to = l, t.walked, l.head.Load()
+	w.subs = append(w.subs, l.subs[:l.current]...)
+	w.excluded = t.excluded(w.from, w.to)
 	l.mu.Unlock()
 
+	subs := w.subs // w is another's once its last part is done
 	parts := max(1, (len(subs)+partSize-1)/partSize)
-	s.left.Store(int32(parts))
+	w.left.Store(int32(parts))
 	for i := 1; i < parts; i++ {
-		h.ready(task{part: &part{s, subs[i*partSize : min(len(subs), (i+1)*partSize)]}})
+		h.ready(task{part: &part{w, subs[i*partSize : min(len(subs), (i+1)*partSize)]}})
 	}
-	h.walk(&part{s, subs[:min(len(subs), partSize)]})
+	h.walk(&part{w, subs[:min(len(subs), partSize)]})
 }
 
 // walk brings the members of one part up to date.
@@ -58,6 +72,7 @@ func (h *Hub) walk(p *part) {
 	h.taken.Add(int64(run) * int64(p.to-p.from))
 	if p.left.Add(-1) == 0 {
 		h.finish(p.stroll)
+		p.stroll.free()
 	}
 }
 
@@ -110,8 +125,12 @@ func (h *Hub) finish(w *stroll) {
 	t.walking = false
 	again := t.dirty
 	h.pinned.Add(int64(-l.trim()))
+	over := l.traffic != nil && l.traffic.pinned > h.options.LogBytes
 	l.mu.Unlock()
 	if again {
 		h.ready(task{log: l})
+	}
+	if over { // with what was sent before it was known who is late
+		h.relieve(l)
 	}
 }
