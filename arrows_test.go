@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"internal/scripted": {"internal/frame", "protocol"},
 	"client":            {"protocol", "internal/frame", "broker"},
 	"clients/suite/...": {"client", "internal/scripted", "internal/frame", "protocol"},
+	"clients/ts":        {},
 	"finchtest":         {".", "protocol", "internal/frame"},
 	"examples/...":      {".", "finchtest", "protocol"},
 	"cmd/finch/...":     {".", "client", "protocol", "internal/frame"},
