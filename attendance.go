@@ -84,7 +84,7 @@ func (f *roomFeed) Emit(msg broker.Message) {
 	out.Step, out.Key = step, r.replace
 	except := m.memberCalled(r.except)
 	m.hub.Send(f.at, out, except)
-	if except != nil && m.hub.In(except, f.at) {
+	if except != nil && m.hub.In(except, f.at) && socketOf(except).saidHello() {
 		socketOf(except).told(f.note(protocol.PathPosition, outcome{Position: msg.Position.String()}))
 	}
 }

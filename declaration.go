@@ -109,7 +109,8 @@ type declarations struct {
 //
 // It panics, naming both places, if the pattern cannot be one, is declared
 // already, or matches names of another pattern without either being narrower;
-// and when the manager serves already.
+// and when the manager has begun to use its broker, which it does when the first
+// client joins a declared room or the first message is published.
 func (m *SocketManager) DeclareRooms(pattern string, o RoomOptions) {
 	at := place()
 	p, err := parseRoomPattern(pattern)

@@ -51,6 +51,10 @@ const (
 // rooms are opened; what is not open then follows when it is.
 const helloTimeout = 5 * time.Second
 
+// maxHelloRooms bounds what one hello may name: rooms of its client, of which it
+// may have [Limits].RoomsPerSocket, and of the server, which may join it to more.
+const maxHelloRooms = 2048
+
 // hello handles finch.hello: it finds or begins the session, answers, and lets
 // the client back into its rooms.
 func (s *Socket) hello(ctx context.Context, msg *Message) error {
@@ -59,8 +63,8 @@ func (s *Socket) hello(ctx context.Context, msg *Message) error {
 	if err := decodePositions(msg, &in); err != nil {
 		return err
 	}
-	if len(in.Rooms) > m.limits.roomsPerSocket() {
-		return Errorf(protocol.StatusConflict, protocol.RefusalTooManyRooms, "a socket may be in %d rooms", m.limits.roomsPerSocket())
+	if len(in.Rooms) > maxHelloRooms {
+		return Errorf(protocol.StatusConflict, protocol.RefusalTooManyRooms, "a hello may name %d rooms", maxHelloRooms)
 	}
 	if in.Token != "" {
 		if err := s.renew(in.Token); err != nil {
@@ -140,11 +144,16 @@ func (s *Socket) reenter(ctx context.Context, in *helloRequest, resumed bool) {
 	for _, room := range granted {
 		begin(&attendance{at: hub.Address{Kind: hub.Room, Name: room}, from: in.Rooms[room], resume: resumed})
 	}
+	free := s.manager.limits.roomsPerSocket()
 	for _, room := range slices.Sorted(maps.Keys(in.Rooms)) {
 		if slices.Contains(granted, room) {
 			continue
 		}
 		at := hub.Address{Kind: hub.Room, Name: room}
+		if free--; free < 0 {
+			s.refused(at, s.tooManyRooms())
+			continue
+		}
 		if !s.manager.hub.In(s.member, at) {
 			if err := s.mayJoin(ctx, room); err != nil {
 				s.refused(at, err)

@@ -219,6 +219,10 @@ func (s *Socket) joinByClient(ctx context.Context, msg *Message) error {
 	return s.attend(ctx, &attendance{socket: s, at: at, from: in.Position, way: byClient, asked: msg})
 }
 
+func (s *Socket) tooManyRooms() error {
+	return Errorf(protocol.StatusConflict, protocol.RefusalTooManyRooms, "a socket may be in %d rooms", s.manager.limits.roomsPerSocket())
+}
+
 // mayJoin asks whether the client may enter a room that it is not in.
 func (s *Socket) mayJoin(ctx context.Context, room string) error {
 	m := s.manager
@@ -229,7 +233,7 @@ func (s *Socket) mayJoin(ctx context.Context, room string) error {
 	case d.CanJoin == nil:
 		return Errorf(protocol.StatusForbidden, protocol.RefusalForbidden, "clients may not join this room by themselves")
 	case len(m.hub.Rooms(s.member)) >= m.limits.roomsPerSocket():
-		return Errorf(protocol.StatusConflict, protocol.RefusalTooManyRooms, "a socket may be in %d rooms", m.limits.roomsPerSocket())
+		return s.tooManyRooms()
 	case d.MaxMembers > 0 && m.hub.Count(hub.Address{Kind: hub.Room, Name: room}) >= d.MaxMembers:
 		return Errorf(protocol.StatusConflict, protocol.RefusalRoomFull, "the room is full")
 	}

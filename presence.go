@@ -167,11 +167,16 @@ func (p *presence) tell() {
 	p.mu.Unlock()
 	for _, r := range stirred {
 		r.mu.Lock()
-		p.report(r)
-		p.tellWatchers(r)
-		r.changes = nil
+		p.flush(r)
 		p.unlock(r)
 	}
+}
+
+// flush tells what has changed so far. The roster is locked.
+func (p *presence) flush(r *roster) {
+	p.report(r)
+	p.tellWatchers(r)
+	r.changes = nil
 }
 
 // add counts one more device of a name.
@@ -327,20 +332,38 @@ func (p *presence) page(room, after string, limit int) (members []Member, count 
 	}
 	all := r.names()
 	p.unlock(r)
-	count = len(all)
-	names := make([]string, 0, count)
+	names, more := first(all, after, limit)
+	if r = p.lock(room, false); r == nil {
+		return nil, 0, false
+	}
+	defer p.unlock(r)
+	return r.members(names), len(all), more
+}
+
+// pageForWatcher is page, of a roster that is locked, for somebody who is told
+// of changes: those before it are told first, so that whatever is told later
+// changes what the page says.
+func (p *presence) pageForWatcher(r *roster, after string, limit int) (members []Member, count int, more bool) {
+	p.flush(r)
+	all := r.names()
+	names, more := first(all, after, limit)
+	return r.members(names), len(all), more
+}
+
+// first answers the first names behind one, in order, and whether there are more.
+func first(all map[string]struct{}, after string, limit int) (names []string, more bool) {
+	names = make([]string, 0, len(all))
 	for name := range all {
 		if name > after {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	more = len(names) > limit
-	names = names[:min(limit, len(names))]
-	if r = p.lock(room, false); r == nil {
-		return nil, 0, false
-	}
-	defer p.unlock(r)
+	return names[:min(limit, len(names))], len(names) > limit
+}
+
+// members answers those of some names who are here. The roster is locked.
+func (r *roster) members(names []string) (members []Member) {
 	for _, name := range names {
 		if who := r.merged(name); who != nil {
 			members = append(members, who.member(name))
@@ -349,7 +372,7 @@ func (p *presence) page(room, after string, limit int) (members []Member, count 
 			}
 		}
 	}
-	return members, count, more
+	return members
 }
 
 // pageOf is page on all nodes: from what is known here where somebody watches,

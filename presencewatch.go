@@ -70,28 +70,55 @@ func (s *Socket) presenceByClient(ctx context.Context, msg *Message) error {
 		m.presence.show(seat{in.Room, s.name()}, in.Data)
 	}
 	watch := hub.Address{Kind: hub.Watch, Name: in.Room}
-	if in.Watch != nil {
-		if !*in.Watch {
-			m.hub.Exit(s.member, watch)
-			m.presence.unfollow(in.Room)
-		} else if m.hub.Enter(s.member, watch, hub.Close) != nil {
-			return ErrClosed
-		} else if err := m.presence.follow(ctx, in.Room); err != nil {
+	switch {
+	case in.Watch == nil && !m.hub.In(s.member, watch):
+		members, count, more, err := m.presence.pageOf(ctx, in.Room, in.After, in.Limit)
+		if err != nil {
 			return err
 		}
+		return msg.Reply(answerOf(members, count, more))
+	case in.Watch != nil && !*in.Watch:
+		m.hub.Exit(s.member, watch)
+		m.presence.unfollow(in.Room)
+		return msg.Reply(presenceAnswer{Members: []shownMember{}, Count: m.presence.count(in.Room)})
 	}
-	members, count, more, err := m.presence.pageOf(ctx, in.Room, in.After, in.Limit)
-	if err != nil {
+	return m.presence.watch(ctx, s, msg, &in)
+}
+
+// watch answers somebody who wants to be told of changes. Changes that come
+// before the answer are in it, and the others behind it.
+func (p *presence) watch(ctx context.Context, s *Socket, msg *Message, in *presenceRequest) error {
+	if p.manager.hub.Enter(s.member, hub.Address{Kind: hub.Watch, Name: in.Room}, hub.Close) != nil {
+		return ErrClosed
+	}
+	if err := p.follow(ctx, in.Room); err != nil {
 		return err
 	}
+	r := p.lock(in.Room, true)
+	defer p.unlock(r)
+	members, count, more := p.pageForWatcher(r, in.After, in.Limit)
+	return msg.Reply(answerOf(members, count, more))
+}
+
+// count answers how many names are in a room, as far as is known here.
+func (p *presence) count(room string) int {
+	r := p.lock(room, false)
+	if r == nil {
+		return 0
+	}
+	defer p.unlock(r)
+	return len(r.names())
+}
+
+func answerOf(members []Member, count int, more bool) presenceAnswer {
 	answer := presenceAnswer{Members: make([]shownMember, 0, len(members)), Count: count}
 	for i := range members {
 		answer.Members = append(answer.Members, members[i].shown())
 	}
-	if more {
+	if more && len(members) > 0 {
 		answer.Next = members[len(members)-1].Name
 	}
-	return msg.Reply(answer)
+	return answer
 }
 
 func (m *Member) shown() shownMember {

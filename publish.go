@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -22,9 +23,9 @@ const maxKey = 128
 // Publish records an event in the room, and delivers it to every member on
 // every node: in one order for all, and to those who are away when they come
 // back, as far as the room's history reaches. It returns where the message
-// stands. A room that is not declared keeps a hundred messages for five
-// minutes; a user and everyone keep nothing unless DeclareUsers and
-// DeclareEveryone say so.
+// stands. What is not declared keeps a hundred messages for five minutes, for
+// [Room.History]; clients that come back are caught up at their user's address
+// and at everyone's only if DeclareUsers and DeclareEveryone say so.
 //
 // It blocks until the broker has recorded the message; the one in memory does
 // so at once. What was published is in order within its room only: a Send of
@@ -84,7 +85,7 @@ func (m *SocketManager) publish(ctx context.Context, at hub.Address, rec *record
 	}
 	n := m.node
 	if err := n.ready(ctx); err != nil {
-		return broker.Ack{}, err
+		return broker.Ack{}, notDone(err)
 	}
 	name := storeName(at)
 	o.Profile = m.declarations.of(at).profile().Name
@@ -92,14 +93,38 @@ func (m *SocketManager) publish(ctx context.Context, at hub.Address, rec *record
 		// The first message of an address that was only sent to until now, or one
 		// that is still being opened: its members are here.
 		if err := n.runner.Open(ctx, name); err != nil {
-			return broker.Ack{}, err
+			return broker.Ack{}, notDone(err)
 		}
 	}
 	ack, err := n.broker.Publish(ctx, name, rec.append(nil), o)
-	if errors.Is(err, broker.ErrTooLarge) {
-		err = ErrTooLarge
+	switch {
+	case err == nil:
+		return ack, nil
+	case errors.Is(err, broker.ErrTooLarge):
+		return ack, ErrTooLarge
+	case decided(err):
+		return ack, err
 	}
-	return ack, err
+	return ack, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+}
+
+// decided tells an error of a broker's Publish that says that nothing was
+// recorded from one that leaves it open.
+func decided(err error) bool {
+	for _, known := range []error{broker.ErrUnavailable, broker.ErrUnknownOutcome, broker.ErrClosed, broker.ErrKeyReused, broker.ErrBadRoom, broker.ErrUnknownProfile} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// notDone is the error of what failed before anything was done.
+func notDone(err error) error {
+	if errors.Is(err, broker.ErrUnavailable) || errors.Is(err, broker.ErrClosed) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // publishRequest is what a client says to record a message.

@@ -90,10 +90,10 @@ func (l *link) untilSlot() (left time.Duration, draining bool) {
 // ping asks for a sign of life.
 func (l *link) ping() { l.frame(frame.Ping, nil) }
 
-// silence is how long nothing has come.
-func (l *link) silence() time.Duration {
-	return time.Since(l.begun) - time.Duration(l.heard.Load())
-}
+// age is how long the link is there; heardAt is the age at which something came
+// last.
+func (l *link) age() time.Duration     { return time.Since(l.begun) }
+func (l *link) heardAt() time.Duration { return time.Duration(l.heard.Load()) }
 
 // queued is how many bytes wait to be written.
 func (l *link) queued() int {
@@ -204,7 +204,7 @@ func (l *link) read(in *bufio.Reader) {
 	for {
 		n, err := in.Read(buf)
 		if n > 0 {
-			l.heard.Store(int64(time.Since(l.begun)))
+			l.heard.Store(int64(l.age()))
 		}
 		for b := buf[:n]; len(b) > 0; {
 			ev, used, bad := p.Next(&l.config, b)

@@ -12,9 +12,10 @@ import (
 	"github.com/finch-go/finch/protocol"
 )
 
-// window is how many publishes of a room are under way at a time. The server
-// holds back what comes behind one that failed, so a wide window gains little.
-const window = 64
+// maxWindow is how many publishes of a room are under way at a time. After one
+// that failed it is one, as the server holds back what comes behind, and doubles
+// with each that is recorded.
+const maxWindow = 64
 
 // maxKey is the longest publish key in bytes.
 const maxKey = 128
@@ -242,6 +243,7 @@ func (p *Publishing) answered(k *call, m *incoming, err error) {
 	if err == nil {
 		if err = json.Unmarshal(m.Data, &done); err == nil {
 			p.room.failures = 0
+			p.room.window = min(2*p.room.window, maxWindow)
 			p.finish(Published{Position: done.Position, Duplicate: done.Duplicate, Key: p.key}, nil)
 			p.room.flushPublishes()
 			p.room.tidy()
@@ -269,7 +271,7 @@ func (p *Publishing) answered(k *call, m *incoming, err error) {
 // mu held.
 func (p *Publishing) failed() {
 	p.endTry()
-	p.room.stalled = true
+	p.room.stalled, p.room.window = true, 1
 	p.room.flushPublishes()
 }
 
@@ -293,7 +295,7 @@ func (r *room) flushPublishes() {
 		return
 	}
 	for _, p := range slices.Clone(r.publishes) {
-		if p.try == nil && underway < window {
+		if p.try == nil && underway < r.window {
 			p.start()
 			underway++
 		}

@@ -37,6 +37,7 @@ type room struct {
 	stalled   bool          // one failed: wait for the others under way, then begin with it again
 	pause     *time.Timer   // before the next try; nil: none
 	failures  int           // tries that failed, in a row
+	window    int           // how many may be under way
 
 	watches []*watch
 }
@@ -45,7 +46,7 @@ type room struct {
 func (c *Client) record(name string) *room {
 	r := c.rooms[name]
 	if r == nil {
-		r = &room{c: c, name: name, refused: c.retry}
+		r = &room{c: c, name: name, refused: c.retry, window: maxWindow}
 		r.refused.failures = 0
 		c.rooms[name] = r
 	}

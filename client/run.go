@@ -107,10 +107,17 @@ func (c *Client) watch(l *link) {
 	c.mu.Lock()
 	beat := c.heartbeat
 	c.mu.Unlock()
-	for pinged := false; ; {
-		wait := beat - l.silence()
-		if pinged {
-			wait = beat + c.options.HeartbeatTimeout - l.silence()
+	const none = -1
+	pinged := time.Duration(none) // what heardAt was when it was asked for a sign of life
+	for {
+		heard := l.heardAt()
+		if heard != pinged {
+			pinged = none
+		}
+		silence := l.age() - heard
+		wait := beat - silence
+		if pinged != none {
+			wait += c.options.HeartbeatTimeout
 		}
 		slot, draining := l.untilSlot()
 		switch {
@@ -118,15 +125,15 @@ func (c *Client) watch(l *link) {
 			l.leave(protocol.CloseGoingAway, "back at the given moment")
 			<-l.dead
 			return
-		case beat > 0 && wait <= 0 && pinged:
-			l.fail(protocol.CloseAbnormal, "the server gave no sign of life")
-			return
-		case beat > 0 && wait <= 0:
-			l.ping()
-			pinged = true
-			continue
 		case beat <= 0:
 			wait = time.Hour // nothing to look for
+		case wait <= 0 && pinged != none:
+			l.fail(protocol.CloseAbnormal, "the server gave no sign of life")
+			return
+		case wait <= 0:
+			l.ping()
+			pinged = heard
+			continue
 		}
 		if draining {
 			wait = min(wait, slot)
@@ -139,9 +146,6 @@ func (c *Client) watch(l *link) {
 		case <-l.drained:
 			timer.Stop()
 		case <-timer.C:
-			if l.silence() < beat {
-				pinged = false
-			}
 		}
 	}
 }

@@ -50,7 +50,7 @@ from the moment at which a message was due, not from when it could be sent.`,
 		newScenario(bench.Echo, "Each socket gets back what it sends", trafficFlags),
 		newScenario(bench.Fanout, "What a few sockets send reaches all", func(p *bench.Plan, c *cobra.Command) {
 			trafficFlags(p, c)
-			c.Flags().IntVar(&p.Publishers, "publishers", 0, "`sockets` that send (default 1, or one for each message in flight)")
+			fanoutFlags(p, c)
 		}),
 		newScenario(bench.Connect, "A storm of handshakes", func(p *bench.Plan, c *cobra.Command) {
 			c.Flags().Float64Var(&p.Rate, "rate", 0, "handshakes each second, whatever became of those before (default: as --in-flight lets)")
@@ -58,7 +58,7 @@ from the moment at which a message was due, not from when it could be sent.`,
 		}),
 		newScenario(bench.Slow, "As fanout, while some sockets do not read", func(p *bench.Plan, c *cobra.Command) {
 			trafficFlags(p, c)
-			c.Flags().IntVar(&p.Publishers, "publishers", 0, "`sockets` that send (default 1, or one for each message in flight)")
+			fanoutFlags(p, c)
 			c.Flags().IntVar(&p.SlowSockets, "slow", 0, "`sockets` that do not read (default a tenth)")
 		}),
 		newBenchServe(),
@@ -72,6 +72,11 @@ func trafficFlags(p *bench.Plan, c *cobra.Command) {
 	c.Flags().IntVar(&p.Size, "size", 0, fmt.Sprintf("bytes of each payload, at least %d (default 128)", bench.MinSize))
 	c.Flags().BoolVar(&p.Binary, "binary", false, "send binary frames (--protocol raw and finch)")
 	c.Flags().DurationVar(&p.Warmup, "warmup", time.Second, "load before the measurement")
+}
+
+func fanoutFlags(p *bench.Plan, c *cobra.Command) {
+	c.Flags().IntVar(&p.Publishers, "publishers", 0, "`sockets` that send, of each room (default 1, or one for each message in flight)")
+	c.Flags().IntVar(&p.Rooms, "rooms", 1, "`rooms` that the sockets are spread over; {room} in the URL is the number of a socket's own")
 }
 
 // newScenario makes the subcommand of one scenario; own adds what only it has.
@@ -145,6 +150,8 @@ func newBenchServe() *cobra.Command {
 
   /echo    raw: sends back what it gets, text and binary, up to 16 MiB
   /ws      a SocketManager: path echo answers the sender, path all sends to everyone
+  /room    sockets join room bench, or ?room=bench:1: path room sends there, publish records
+  /tens    sockets are in three rooms of ten, with presence
   /settle  gives memory back to the system, then answers
   /stats   what the process holds, as JSON
 

@@ -19,11 +19,15 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
+// shared is the app without its Shutdown: finchtest ends with a test what it
+// can, and this app is for all of them.
+var shared = http.HandlerFunc(app.ServeHTTP)
+
 func TestEveryoneIsToldOfANewClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ann := finchtest.Connect(t, app, finch.Identity{})
+		ann := finchtest.Connect(t, shared, finch.Identity{})
 		expectGreeting(t, ann, "کاربر جدید متصل شد! تعداد: 1")
-		bob := finchtest.Connect(t, app, finch.Identity{})
+		bob := finchtest.Connect(t, shared, finch.Identity{})
 		expectGreeting(t, ann, "کاربر جدید متصل شد! تعداد: 2")
 		expectGreeting(t, bob, "کاربر جدید متصل شد! تعداد: 2")
 		leave(ann, bob)
@@ -52,7 +56,7 @@ func TestTheRouteTestAnswersWithTheHeaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := finchtest.NewRequest("ws://app.test/ws")
 		r.Header.Set("Accept-Language", "fa-IR")
-		c := finchtest.ConnectRequest(t, app, r)
+		c := finchtest.ConnectRequest(t, shared, r)
 		c.Skip() // the greeting
 		c.Send("test", nil)
 		var headers []http.Header
@@ -66,7 +70,7 @@ func TestTheRouteTestAnswersWithTheHeaders(t *testing.T) {
 
 func TestBareTextComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := finchtest.Connect(t, app, finch.Identity{})
+		c := finchtest.Connect(t, shared, finch.Identity{})
 		c.Skip()
 		c.SendText("سلام سرور!")
 		c.ExpectText("اکو: سلام سرور!")

@@ -1,96 +1,222 @@
 package main
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/finch-go/finch"
 	"github.com/finch-go/finch/finchtest"
 )
 
-func join(t *testing.T, c *finchtest.Client, room string, members int) {
+// states is an online that remembers.
+type states struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (o *states) Set(client, state string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all = append(o.all, client+" "+state)
+}
+
+func (o *states) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return strings.Join(o.all, ", ")
+}
+
+// enter connects a user who says hello and joins a chat.
+func enter(t *testing.T, sockets *finch.SocketManager, user, room string) *finchtest.Client {
 	t.Helper()
-	got, err := finchtest.Request[Joined](c, "join", Joining{room})
-	if err != nil || got.Members != members {
-		t.Fatalf("joining %s: got %+v, %v; want %d members", room, got, err, members)
+	c := finchtest.Connect(t, sockets, finch.Identity{User: user})
+	c.Hello()
+	if _, err := c.Join(room); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func publish(t *testing.T, c *finchtest.Client, room, text string) {
+	t.Helper()
+	if _, _, err := c.Publish(room, "line", Line{text}, ""); err != nil {
+		t.Fatal(err)
 	}
 }
 
-func TestALineStaysInItsRoomAndSparesItsSpeaker(t *testing.T) {
+func hear(t *testing.T, c *finchtest.Client, from, text string) {
+	t.Helper()
+	var got Line
+	if r := c.Expect("line", &got); got.Text != text || r.From != from {
+		t.Fatalf("heard %s, want %q of %s", r, text, from)
+	}
+}
+
+// ask sends an HTTP request to the server and decodes its answer.
+func ask(t *testing.T, server http.Handler, method, address string, into any) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	server.ServeHTTP(w, httptest.NewRequest(method, address, nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("%s %s: %d %s", method, address, w.Code, w.Body)
+	}
+	if into != nil {
+		if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestOnlyGuestsEnter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sockets := newSockets()
-		ann := finchtest.Connect(t, sockets, finch.Identity{})
-		bob := finchtest.Connect(t, sockets, finch.Identity{})
-		eve := finchtest.Connect(t, sockets, finch.Identity{})
-		join(t, ann, "تهران", 1)
-		join(t, bob, "تهران", 2)
-		join(t, eve, "shiraz", 1)
-		ann.Send("say", Line{"Ann", "سلام"})
-		var got Line
-		r := bob.Expect("line", &got)
-		if r.Room != "تهران" || got.Text != "سلام" {
-			t.Fatalf("got %s", r)
+		sockets := newSockets(new(states))
+		bob := enter(t, sockets, "bob", "chat:7")
+		if _, err := bob.Join("chat:8"); finch.StatusOf(err) != 403 {
+			t.Errorf("bob enters ann's chat: %v", err)
+		}
+		if _, err := bob.Join("staff"); finch.StatusOf(err) != 403 {
+			t.Errorf("bob enters the staff by himself: %v", err)
+		}
+	})
+}
+
+func TestALineStaysInItsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sockets := newSockets(new(states))
+		ann, bob := enter(t, sockets, "ann", "chat:7"), enter(t, sockets, "bob", "chat:7")
+		other := enter(t, sockets, "ann", "chat:8")
+		publish(t, ann, "chat:7", "سلام")
+		hear(t, ann, "ann", "سلام")
+		hear(t, bob, "ann", "سلام")
+		other.ExpectNothing()
+		if _, _, err := ann.Publish("chat:7", "line", Line{}, ""); finch.StatusOf(err) != 422 {
+			t.Errorf("an empty line: %v", err)
+		}
+	})
+}
+
+func TestWhoWasAwayGetsWhatWasSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		who := new(states)
+		sockets := newSockets(who)
+		ann, bob := enter(t, sockets, "ann", "chat:7"), enter(t, sockets, "bob", "chat:7")
+		bob.Drop()
+		finchtest.Pass(5 * time.Second)
+		publish(t, ann, "chat:7", "where are you?")
+		ann.Send("typing", Typing{"chat:7", "ann"}) // only for those who are here
+		synctest.Wait()
+		bob.Resume()
+		bob.Expect("finch.joined", nil)
+		hear(t, bob, "ann", "where are you?")
+		bob.ExpectNothing()
+		bob.Drop()
+		finchtest.Pass(time.Minute)
+		if got := who.String(); got != "bob away, bob back, bob away, bob gone" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestWhatTheServerPublishesSparesItsSpeaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sockets := newSockets(new(states))
+		ann, bob := enter(t, sockets, "ann", "chat:7"), enter(t, sockets, "bob", "chat:7")
+		if _, err := finchtest.Request[Posted](ann, "post", Post{"chat:7", Line{"hello"}}); err != nil {
+			t.Fatal(err)
+		}
+		hear(t, bob, "ann", "hello")
+		ann.Expect("finch.position", nil) // her place moves all the same
+		ann.ExpectNothing()
+		if _, err := finchtest.Request[Posted](bob, "post", Post{"chat:8", Line{"hello"}}); finch.StatusOf(err) != 403 {
+			t.Errorf("bob posts where he is not: %v", err)
+		}
+	})
+}
+
+func TestTypingReachesTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sockets := newSockets(new(states))
+		ann, bob := enter(t, sockets, "ann", "chat:7"), enter(t, sockets, "bob", "chat:7")
+		ann.Send("typing", Typing{"chat:7", "ann"})
+		if r := bob.Expect("typing", nil); r.Position != "" {
+			t.Errorf("it was recorded: %s", r)
 		}
 		ann.ExpectNothing()
-		eve.ExpectNothing()
 	})
 }
 
-func TestJoiningAnotherRoomLeavesTheFirst(t *testing.T) {
+func TestTheServerLetsStaffInAndBackIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sockets := newSockets()
-		ann := finchtest.Connect(t, sockets, finch.Identity{})
-		join(t, ann, "a", 1)
-		join(t, ann, "b", 1)
-		if n, err := sockets.Room("a").Count(t.Context()); n != 0 || err != nil {
-			t.Fatalf("%d are left in a: %v", n, err)
-		}
-	})
-}
-
-func TestTheOthersAreToldWhoLeft(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sockets := newSockets()
-		ann := finchtest.Connect(t, sockets, finch.Identity{})
-		bob := finchtest.Connect(t, sockets, finch.Identity{})
-		join(t, ann, "a", 1)
-		join(t, bob, "a", 2)
-		ann.Drop()
-		bob.Expect("left", nil)
-	})
-}
-
-func TestStrangersMayNotJoinTheStaff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sockets := newSockets()
-		eve := finchtest.Connect(t, sockets, finch.Identity{})
-		if _, err := finchtest.Request[Joined](eve, "join", Joining{"staff"}); finch.StatusOf(err) != 403 {
-			t.Fatalf("got %v", err)
-		}
-	})
-}
-
-func TestWhoHasNoRoomCannotSpeak(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := finchtest.Connect(t, newSockets(), finch.Identity{})
-		if _, err := finchtest.Request[any](c, "say", Line{"Ann", "hello"}); finch.StatusOf(err) != 409 {
-			t.Fatalf("got %v", err)
-		}
-	})
-}
-
-func TestTheAdminEmptiesARoom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sockets := newSockets()
-		admin := finchtest.Connect(t, sockets, finch.Identity{User: "admin"})
+		sockets := newSockets(new(states))
 		ann := finchtest.Connect(t, sockets, finch.Identity{User: "ann"})
-		join(t, ann, "a", 1)
-		if _, err := finchtest.Request[int](ann, "empty", Joining{"a"}); finch.StatusOf(err) != 403 {
+		ann.Hello()
+		if _, err := finchtest.Request[any](ann, "staff.enter", "please"); finch.StatusOf(err) != 403 {
 			t.Fatalf("got %v", err)
 		}
-		n, err := finchtest.Request[int](admin, "empty", Joining{"a"})
-		if code, _ := ann.ExpectClose(); n != 1 || err != nil || code != 4000 {
-			t.Fatalf("closed %d with %d: %v", n, code, err)
+		if _, err := finchtest.Request[any](ann, "staff.enter", "open sesame"); err != nil {
+			t.Fatal(err)
+		}
+		ann.Expect("finch.joined", nil)
+		ann.Drop()
+		synctest.Wait()
+		if _, err := sockets.Room("staff").Publish(t.Context(), "line", Line{"a meeting at ten"}); err != nil {
+			t.Fatal(err)
+		}
+		ann.Resume()
+		hear(t, ann, "", "a meeting at ten")
+	})
+}
+
+func TestARoomIsReadOverHTTP(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sockets := newSockets(new(states))
+		server := newServer(sockets)
+		ann := enter(t, sockets, "ann", "chat:7")
+		enter(t, sockets, "ann", "chat:7")
+		bob := enter(t, sockets, "bob", "chat:7")
+		publish(t, ann, "chat:7", "1")
+		publish(t, bob, "chat:7", "2")
+		var lines []entry
+		ask(t, server, "GET", "/chats/7/lines", &lines)
+		if len(lines) != 2 || lines[0].From != "ann" || string(lines[1].Data) != `{"text":"2"}` || lines[1].At.IsZero() {
+			t.Errorf("got %+v", lines)
+		}
+		bob.Drop()
+		finchtest.Pass(5 * time.Second) // he may come back
+		var members map[string]int
+		ask(t, server, "GET", "/chats/7/members", &members)
+		if members["ann"] != 2 || members["bob"] != 1 {
+			t.Errorf("got %v", members)
+		}
+		finchtest.Pass(time.Minute) // he has not
+		members = nil
+		if ask(t, server, "GET", "/chats/7/members", &members); members["ann"] != 2 || len(members) != 1 {
+			t.Errorf("got %v", members)
+		}
+	})
+}
+
+func TestAClosedChatIsEmptyAndForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sockets := newSockets(new(states))
+		server := newServer(sockets)
+		ann := enter(t, sockets, "ann", "chat:7")
+		publish(t, ann, "chat:7", "1")
+		hear(t, ann, "ann", "1")
+		ask(t, server, "DELETE", "/chats/7", nil)
+		ann.Expect("finch.left", nil)
+		var lines []entry
+		if ask(t, server, "GET", "/chats/7/lines", &lines); len(lines) != 0 {
+			t.Errorf("still there: %+v", lines)
+		}
+		if _, _, err := ann.Publish("chat:7", "line", Line{"2"}, ""); finch.StatusOf(err) != 403 {
+			t.Errorf("ann is still in: %v", err)
 		}
 	})
 }

@@ -1,5 +1,6 @@
 // Command shutdown stops without losing what was said: handlers finish, what
-// they sent leaves, and clients are told to come back.
+// they sent leaves, and clients are sent to the other servers, each at a time of
+// its own.
 package main
 
 import (
@@ -16,7 +17,9 @@ import (
 )
 
 func newSockets() *finch.SocketManager {
-	sockets := finch.NewSocketManager(nil)
+	// region drain
+	sockets := finch.NewSocketManager(&finch.SocketManagerOptions{DrainWindow: 10 * time.Second})
+	// endregion
 	finch.OnRequest(sockets, "report", func(ctx context.Context, s *finch.Socket, name string) (string, error) {
 		time.Sleep(3 * time.Second) // stands for work that takes a while
 		return name + " is ready", nil

@@ -1,5 +1,5 @@
-// Command testing counts votes, and its test shows how to test handlers
-// without a port, a browser or a pause.
+// Command testing counts votes and has rooms to talk about them, and its tests
+// show how to test both without a port, a browser or a pause.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 	"log"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/finch-go/finch"
 )
@@ -31,6 +32,12 @@ func newSockets() *finch.SocketManager {
 		voted[s.User()] = true
 		votes[in.For]++
 		return sockets.SendToAll("votes", votes)
+	})
+	// endregion
+	// region rooms
+	sockets.DeclareRooms("talk:{about}", finch.RoomOptions{
+		HistorySize: 100, HistoryAge: time.Hour, Presence: true,
+		CanJoin: finch.Anybody, CanPublish: finch.AnyMember,
 	})
 	// endregion
 	return sockets

@@ -12,8 +12,11 @@ import (
 	"time"
 
 	"github.com/finch-go/finch"
+	"github.com/finch-go/finch/broker"
+	"github.com/finch-go/finch/broker/memory"
 	"github.com/finch-go/finch/finchtest"
 	"github.com/finch-go/finch/internal/conn"
+	"github.com/finch-go/finch/internal/feed"
 	"github.com/finch-go/finch/protocol"
 )
 
@@ -53,6 +56,7 @@ func TestDefaultsOfThePagesAreThoseOfTheCode(t *testing.T) {
 		{english: "`JSONDepth`", value: fmt.Sprint(hello.Limits.JSONDepth)},
 		{english: "`MessagesPerSecond`", value: "1,000", file: "limits.go", code: "orDefault(l.MessagesPerSecond, 1000)"},
 		{english: "`BytesPerSecond`", value: "1 MiB", file: "limits.go", code: "orDefault(l.BytesPerSecond, 1<<20)"},
+		{english: "`RoomsPerSocket`", value: "256", file: "limits.go", code: "orDefault(l.RoomsPerSocket, 256)"},
 		{english: "`SocketsPerAddress`", value: "none", valued: "بی سقف", file: "addresses.go", code: "if limit <= 0 ||"},
 		{english: "`Handshakes`", value: "1,000", file: "limits.go", code: "orDefault(l.Handshakes, 1000)"},
 		{english: "`Heartbeat`", value: span(time.Duration(hello.Heartbeat) * time.Millisecond)},
@@ -65,6 +69,26 @@ func TestDefaultsOfThePagesAreThoseOfTheCode(t *testing.T) {
 		{english: "time between two requests on one HTTP connection (`App.Start`, `App.Serve`)", persian: "فاصلهٔ دو درخواست روی یک اتصال HTTP (`App.Start` و `App.Serve`)",
 			value: "2 min", file: "app.go", code: "IdleTimeout:       2 * time.Minute"},
 		{english: "`ShutdownWait`", value: "20 s", file: "app.go", code: "a.shutdownWait = 20 * time.Second"},
+		{english: "`Grace`", value: "15 s", file: "manager.go", code: "cmp.Or(o.Grace, 15*time.Second)"},
+		{english: "`TicketAge`", value: "24 h", file: "manager.go", code: "cmp.Or(o.TicketAge, 24*time.Hour)"},
+		{english: "`DrainWindow`", value: "as long as the next server needs", valued: "به اندازهٔ نیاز سرور بعدی", file: "drain.go", code: "drainRate = 1000"},
+		{english: "time for the answer of `finch.join`, `finch.history` and `finch.presence`", persian: "مهلت پاسخ `finch.join` و `finch.history` و `finch.presence`",
+			value: "10 s", file: "membership.go", code: "joinTimeout = 10 * time.Second"},
+		{english: "time for the answer of `finch.publish`", persian: "مهلت پاسخ `finch.publish`", value: "5 s", file: "publish.go", code: "publishTimeout = 5 * time.Second"},
+		{english: "`CanJoin`", value: "no client", valued: "هیچ کلاینتی", file: "membership.go", code: "case d.CanJoin == nil:"},
+		{english: "`CanPublish`", value: "no client", valued: "هیچ کلاینتی", file: "publish.go", code: "case d.CanPublish == nil:"},
+		{english: "`HistorySize`", value: "none", valued: "هیچ", file: "history.go", code: "case d.HistorySize == 0:"},
+		{english: "a room that is published to and not declared", persian: "اتاقی که در آن منتشر می‌کنند و اعلام نشده",
+			value:  fmt.Sprintf("%d messages, %s", broker.DefaultProfile.Size, span(broker.DefaultProfile.Age)),
+			valued: "۱۰۰ پیام، ۵ دقیقه"},
+		{english: "`Behind`", value: "`Resync` with history, `CloseSlow` without", valued: "با تاریخچه `Resync`، بی آن `CloseSlow`",
+			file: "declaration.go", code: "d.Behind == BehindDefault && d.HistorySize == 0"},
+		{english: "histories of all rooms in memory", persian: "تاریخچهٔ همهٔ اتاق‌ها در حافظه", value: "256 MiB", file: "broker/memory/cluster.go", code: "orDefault(o.MaxBytes, 256<<20)"},
+		{english: "how long a publish key is remembered", persian: "کلید انتشار چقدر به یاد می‌ماند", value: span(memory.New(nil).Caps().DedupeWindow)},
+		{english: "how many keys are remembered", persian: "چند کلید به یاد می‌ماند", value: "1,000,000", file: "broker/memory/cluster.go", code: "orDefault(o.MaxKeys, 1_000_000)"},
+		{english: "messages that a client which comes back gets at once", persian: "پیام‌هایی که کلاینت بازگشته یک‌جا می‌گیرد",
+			value: fmt.Sprint(feed.Limits{}.WithDefaults().Replay)},
+		{english: "what a member shows of itself", persian: "آنچه عضو از خود نشان می‌دهد", value: "1 KiB", file: "presencewatch.go", code: "maxPresenceData = 1024"},
 		{english: "`Level`", value: "1", file: "compression.go", code: "defaultLevel     = 1"},
 		{english: "`Threshold`", value: "512 bytes", file: "compression.go", code: "defaultThreshold = 512"},
 		{english: "`Addr`", value: "`:3000`", file: "app.go", code: `orElse(o.Addr, ":3000")`},

@@ -28,5 +28,6 @@
 // # Links and commands
 //
 // Links to files and headings of the repository lead somewhere, and so do the
-// paths and make targets of the commands that a page shows.
+// paths and make targets of the commands that a page shows. Tests that a page
+// names exist.
 package docs

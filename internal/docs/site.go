@@ -13,10 +13,15 @@ func Check(house fs.FS) ([]Fault, error) {
 	if err != nil {
 		return nil, err
 	}
+	tests, err := loadTests(house)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range pages {
 		checkCode(house, p)
 		checkLinks(house, pages, p)
 		checkCommands(house, p)
+		checkProofs(tests, p)
 		if isPersian(p.path) {
 			checkPersian(p)
 			checkMarks(p)

@@ -212,10 +212,7 @@ func (c *comparison) measureRow(r *row) error {
 
 // measure runs the load once.
 func (c *comparison) measure(r *row, s *subject, at *server, round int) error {
-	to := s.echo
-	if r.all {
-		to = s.all
-	}
+	to := s.endpoint(r.at)
 	ws, http := "ws://", "http://"
 	if r.secure {
 		ws, http = "wss://", "https://"

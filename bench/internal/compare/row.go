@@ -11,7 +11,7 @@ type row struct {
 	name string
 	// flags of `finch bench` after the address; quick are those of a first look.
 	flags, quick []string
-	all          bool // at the endpoint that hands on to everyone
+	at           place
 	secure       bool // under TLS
 	figure       func(r *result) float64
 	format       func(v float64) string
@@ -19,6 +19,18 @@ type row struct {
 	maxRounds    int  // 0: any number; one of them is enough for a first look
 	extra        bool // only when it is asked for
 }
+
+// A place is which of a server's endpoints a row is measured at.
+type place uint8
+
+const (
+	atEcho   place = iota // sends back
+	atAll                 // hands on to everyone
+	atRoom                // hands on to the members of a room
+	atRooms               // the same, of the room that {room} names
+	atTens                // nothing happens; the socket is in three rooms of ten
+	atRecord              // records in a room, and hands on to its members
+)
 
 // A result is the part of the generator's JSON that is looked at.
 type result struct {
@@ -90,7 +102,7 @@ var rows = []row{
 		name:  "idle",
 		flags: []string{"idle", "--sockets", "10000", "--browser", "--duration", "500ms"},
 		quick: []string{"idle", "--sockets", "5000", "--browser", "--duration", "100ms"},
-		all:   true, figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
+		at:    atAll, figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
 	},
 	{
 		name:   "spoken",
@@ -102,7 +114,13 @@ var rows = []row{
 		name:  "idle-tls",
 		flags: []string{"idle", "--sockets", "5000", "--browser", "--duration", "500ms"},
 		quick: []string{"idle", "--sockets", "2000", "--browser", "--duration", "100ms"},
-		all:   true, secure: true, figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
+		at:    atAll, secure: true, figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
+	},
+	{
+		name:  "idle-rooms",
+		flags: []string{"idle", "--sockets", "10000", "--browser", "--duration", "500ms"},
+		quick: []string{"idle", "--sockets", "5000", "--browser", "--duration", "100ms"},
+		at:    atTens, figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
 	},
 	{
 		name:   "echo-1",
@@ -120,13 +138,13 @@ var rows = []row{
 		name:  "fanout-1",
 		flags: with(traffic, "fanout", "--sockets", "1000", "--in-flight", "1"),
 		quick: with(quickTraffic, "fanout", "--sockets", "1000", "--in-flight", "1"),
-		all:   true, figure: cpu, format: micros,
+		at:    atAll, figure: cpu, format: micros,
 	},
 	{
 		name:  "fanout-16",
 		flags: with(traffic, "fanout", "--sockets", "1000", "--in-flight", "16"),
 		quick: with(quickTraffic, "fanout", "--sockets", "1000", "--in-flight", "16"),
-		all:   true, figure: cpu, format: micros,
+		at:    atAll, figure: cpu, format: micros,
 	},
 	{
 		name:   "handshake",
@@ -135,10 +153,46 @@ var rows = []row{
 		figure: cpu, format: micros,
 	},
 	{
+		name:  "room-16",
+		flags: with(traffic, "fanout", "--sockets", "1000", "--in-flight", "16"),
+		quick: with(quickTraffic, "fanout", "--sockets", "1000", "--in-flight", "16"),
+		at:    atRoom, figure: cpu, format: micros,
+	},
+	{
+		name:  "publish-16",
+		flags: with(traffic, "fanout", "--sockets", "1000", "--in-flight", "16"),
+		quick: with(quickTraffic, "fanout", "--sockets", "1000", "--in-flight", "16"),
+		at:    atRecord, figure: cpu, format: micros,
+	},
+	{
+		name:  "room-10",
+		flags: with(traffic, "fanout", "--sockets", "10", "--in-flight", "1"),
+		quick: with(quickTraffic, "fanout", "--sockets", "10", "--in-flight", "1"),
+		at:    atRoom, figure: cpu, format: micros,
+	},
+	{
+		name:  "room-15000",
+		flags: with([]string{"--warmup", "1s", "--duration", "3s"}, "fanout", "--sockets", "15000", "--in-flight", "1"),
+		quick: with([]string{"--warmup", "500ms", "--duration", "1s"}, "fanout", "--sockets", "15000", "--in-flight", "1"),
+		at:    atRoom, figure: cpu, format: micros, maxRounds: 7,
+	},
+	{
+		name:  "rooms-100",
+		flags: with(traffic, "fanout", "--sockets", "1000", "--rooms", "100", "--in-flight", "1"),
+		quick: with(quickTraffic, "fanout", "--sockets", "1000", "--rooms", "100", "--in-flight", "1"),
+		at:    atRooms, figure: cpu, format: micros,
+	},
+	{
+		name:  "rooms-1000",
+		flags: with([]string{"--warmup", "1s", "--duration", "2s"}, "fanout", "--sockets", "10000", "--rooms", "1000", "--in-flight", "1"),
+		quick: with([]string{"--warmup", "500ms", "--duration", "1s"}, "fanout", "--sockets", "10000", "--rooms", "1000", "--in-flight", "1"),
+		at:    atRooms, figure: cpu, format: micros, maxRounds: 7,
+	},
+	{
 		name:  "fanout-15000",
 		flags: with([]string{"--warmup", "1s", "--duration", "3s"}, "fanout", "--sockets", "15000", "--in-flight", "16"),
 		quick: with([]string{"--warmup", "500ms", "--duration", "1s"}, "fanout", "--sockets", "15000", "--in-flight", "16"),
-		all:   true, figure: cpu, format: micros, extra: true,
+		at:    atAll, figure: cpu, format: micros, extra: true,
 	},
 }
 

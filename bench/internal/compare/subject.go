@@ -26,6 +26,9 @@ type subject struct {
 	secure  []string // what command needs before the address to speak TLS; empty: it does not here
 	echo    endpoint // sends back
 	all     endpoint // hands on to everyone
+	room    endpoint // hands on to a room, or to the one that a query names
+	record  endpoint // records there
+	tens    endpoint // lets sockets be in three rooms of ten
 	rows    []string // empty: all
 	reason  string   // why it cannot run here; empty: it can
 }
@@ -62,10 +65,13 @@ func subjects(t *tools) []subject {
 	ours := endpoint{"/ws", "finch"}
 	underTLS := []string{"--tls"}
 	all := []subject{
-		{name: reference, command: serve(), secure: underTLS, echo: raw("/echo"), all: ours},
+		{
+			name: reference, command: serve(), secure: underTLS, echo: raw("/echo"), all: ours,
+			room: endpoint{"/room", "finch-room"}, record: endpoint{"/room", "finch-publish"}, tens: endpoint{"/tens", "finch"},
+		},
 		{name: "finch-envelope", command: serve(), echo: ours, all: ours, rows: []string{"echo-1", "echo-16", "spoken"}},
 		{name: "finch-portable", command: serve("--engine", "portable"), secure: underTLS, echo: raw("/echo"), all: ours},
-		{name: "raw", rows: []string{"echo-1", "echo-16", "fanout-1", "fanout-16", "fanout-15000"}},
+		{name: "raw", room: raw("/all"), rows: []string{"echo-1", "echo-16", "fanout-1", "fanout-16", "fanout-15000", "room-10", "room-15000", "rooms-100", "rooms-1000"}},
 		{name: "bun", version: packageVersion(t, "bun"), command: []string{t.bun, "run", script("bun.js")}},
 		{name: "gws"},
 		{name: "gorilla"},
@@ -100,10 +106,30 @@ func subjects(t *tools) []subject {
 
 // takes reports whether the row is for this server.
 func (s *subject) takes(r *row) bool {
-	if r.secure && len(s.secure) == 0 {
+	if r.secure && len(s.secure) == 0 || s.endpoint(r.at).path == "" {
 		return false
 	}
 	return len(s.rows) == 0 || slices.Contains(s.rows, r.name)
+}
+
+// endpoint is where a row is measured; empty if the server has no such place.
+func (s *subject) endpoint(at place) endpoint {
+	switch at {
+	case atAll:
+		return s.all
+	case atRoom:
+		return s.room
+	case atRooms:
+		if s.room.path == "" {
+			return s.room
+		}
+		return endpoint{s.room.path + "?room=bench:{room}", s.room.protocol}
+	case atTens:
+		return s.tens
+	case atRecord:
+		return s.record
+	}
+	return s.echo
 }
 
 // ready builds and installs what is needed, and says what is missing.

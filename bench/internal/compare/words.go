@@ -104,6 +104,10 @@ writes and does nothing else, each delivery by itself: the limit, where there is
 			"Idle socket under TLS", "Memory of the server for each socket",
 			"{sockets} sockets under TLS 1.3 with a browser's headers that never spoke",
 		},
+		"idle-rooms": {
+			"Idle socket in three rooms", "Memory of the server for each socket",
+			"{sockets} sockets with a browser's headers that never spoke, each in three rooms of ten that keep history and say who is in them; the rooms are part of it",
+		},
 		"echo-1": {
 			"Echo, 1 in flight", "CPU of the server for each message",
 			"{sockets} sockets, 128 bytes, each socket sends when its last message is back",
@@ -123,6 +127,30 @@ writes and does nothing else, each delivery by itself: the limit, where there is
 		"handshake": {
 			"Handshake", "CPU of the server for each handshake",
 			"{sockets} sockets with a browser's headers, 64 handshakes under way at a time",
+		},
+		"room-16": {
+			"A room, 16 in flight", "CPU of the server for each delivery",
+			"{sockets} members of one room, 128 bytes, 16 of them send to it",
+		},
+		"publish-16": {
+			"A room that records, 16 in flight", "CPU of the server for each delivery",
+			"as above, but each message is recorded, with a position, and can be recovered",
+		},
+		"room-10": {
+			"Growth: 10 members", "CPU of the server for each delivery",
+			"{sockets} members of one room, 128 bytes, 1 in flight",
+		},
+		"room-15000": {
+			"Growth: 15,000 members", "CPU of the server for each delivery",
+			"{sockets} members of one room, 128 bytes, 1 in flight",
+		},
+		"rooms-100": {
+			"Growth: 100 rooms", "CPU of the server for each delivery",
+			"{sockets} sockets in 100 rooms of 10, 128 bytes, 1 in flight in each room",
+		},
+		"rooms-1000": {
+			"Growth: 1,000 rooms", "CPU of the server for each delivery",
+			"{sockets} sockets in 1,000 rooms of 10, 128 bytes, 1 in flight in each room",
 		},
 		"fanout-15000": {
 			"Fan-out to 15,000", "CPU of the server for each delivery",

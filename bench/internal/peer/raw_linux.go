@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -22,15 +23,18 @@ import (
 
 type rawSocket struct {
 	fd     int
-	all    bool
+	room   *rawRoom // nil: it gets back what it sends
 	parser frame.Parser
 }
+
+// rawRoom is who gets what one of them sends.
+type rawRoom struct{ members []*rawSocket }
 
 type rawLoop struct {
 	epfd    int
 	mu      sync.Mutex // guards what the handshakes add
 	sockets map[int32]*rawSocket
-	members []*rawSocket
+	rooms   map[string]*rawRoom // by the query's room
 }
 
 func mountRaw(mux *http.ServeMux) error {
@@ -38,7 +42,7 @@ func mountRaw(mux *http.ServeMux) error {
 	if err != nil {
 		return err
 	}
-	l := &rawLoop{epfd: epfd, sockets: map[int32]*rawSocket{}}
+	l := &rawLoop{epfd: epfd, sockets: map[int32]*rawSocket{}, rooms: map[string]*rawRoom{}}
 	go l.run()
 	for path, all := range map[string]bool{"/echo": false, "/all": true} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { l.accept(w, r, all) })
@@ -62,14 +66,22 @@ func (l *rawLoop) accept(w http.ResponseWriter, r *http.Request, all bool) {
 	if err := raw.Control(func(of uintptr) { fd, err = syscall.Dup(int(of)) }); err != nil || fd < 0 {
 		return
 	}
-	s := &rawSocket{fd: fd, all: all}
+	s := &rawSocket{fd: fd}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sockets[int32(fd)] = s
 	if all {
-		l.members = append(l.members, s)
+		l.enter(s, r.URL.Query().Get("room"))
 	}
 	_ = syscall.EpollCtl(l.epfd, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)})
+}
+
+func (l *rawLoop) enter(s *rawSocket, name string) {
+	if s.room = l.rooms[name]; s.room == nil {
+		s.room = new(rawRoom)
+		l.rooms[name] = s.room
+	}
+	s.room.members = append(s.room.members, s)
 }
 
 func (l *rawLoop) run() {
@@ -112,12 +124,12 @@ func (l *rawLoop) take(s *rawSocket, b, out []byte) ([]byte, bool) {
 		b = b[n:]
 		switch ev.Opcode {
 		case frame.Text, frame.Binary:
-			if !s.all {
+			if s.room == nil {
 				out = frame.AppendFrame(out, ev.Opcode, ev.Payload)
 				continue
 			}
 			out = frame.AppendFrame(out[:0], ev.Opcode, ev.Payload)
-			for _, m := range l.members {
+			for _, m := range s.room.members {
 				writeAll(m.fd, out)
 			}
 			out = out[:0]
@@ -133,12 +145,11 @@ func (l *rawLoop) take(s *rawSocket, b, out []byte) ([]byte, bool) {
 
 func (l *rawLoop) drop(s *rawSocket) {
 	delete(l.sockets, int32(s.fd))
-	for i, m := range l.members {
-		if m == s {
-			l.members[i] = l.members[len(l.members)-1]
-			l.members = l.members[:len(l.members)-1]
-			break
-		}
+	if room := s.room; room != nil {
+		i := slices.Index(room.members, s)
+		last := len(room.members) - 1
+		room.members[i] = room.members[last]
+		room.members = room.members[:last]
 	}
 	syscall.Close(s.fd)
 }

@@ -41,7 +41,7 @@ export class Address {
 
   /** @internal Nobody stands here any longer, or stands there from now on. */
   place(position = ''): void {
-    this.#position = position;
+    this.#position = `${position}`;
     this.#asked = undefined;
   }
 

@@ -1,5 +1,5 @@
-import { Connection } from './connection.js';
-import { closed, connectionLost, FinchError, LOST, passes } from './error.js';
+import { Connection, type Hello } from './connection.js';
+import { closed, connectionLost, FinchError, LOST, passes, refusal } from './error.js';
 import type { Answerer, AnswerOf, Answers, DataArgument, DataOf, Events, FrameworkEvents, Handler, Path, Received, Requests, Sent, Unsubscribe } from './events.js';
 import { Handlers } from './handlers.js';
 import { decode, encode, type Frame, type Message } from './message.js';
@@ -45,10 +45,10 @@ export class Client<E extends Events = {}> {
         }
       },
       lost: (final) => this.#lose(final),
-      entered: (state) => this.#listeners.run('', state),
+      entered: (state) => this.#listeners.run('state', state),
       report: this.report,
       ping: () => this.ask('finch.ping', undefined, () => {}),
-      auth: (token, renewed) => this.ask('finch.auth', { token }, renewed),
+      auth: (token, renewed) => this.ask('finch.auth', { token }, (error) => error?.code === LOST || renewed(error)),
     });
   }
 
@@ -59,12 +59,13 @@ export class Client<E extends Events = {}> {
 
   /** Calls a function with each new state. */
   onState(fn: (state: State) => void): Unsubscribe {
-    return this.#listeners.add('', fn);
+    return this.#listeners.add('state', fn);
   }
 
   /**
    * Handles the messages of a path, for as long as the client lives and whatever
-   * becomes of connections. All functions of a path run; the same function counts once.
+   * becomes of connections. All functions of a path run; the same function counts
+   * once. The empty path stands for all.
    */
   on<P extends Path<Received<E> & FrameworkEvents>>(path: P, fn: Handler<(Received<E> & FrameworkEvents)[P]>): Unsubscribe {
     return this.#handlers.add(path, fn);
@@ -114,15 +115,15 @@ export class Client<E extends Events = {}> {
       };
       const abort = (): void => settle(signal!.reason);
       const item = { frame: encode({ path, id }, data), sent: () => this.#pending.set(id, settle), refused: settle };
-      timer.set(timeout, () => settle(new FinchError('timeout', 'No answer came in time.')));
+      timer.set(timeout, () => settle(new FinchError('timeout')));
       signal?.addEventListener('abort', abort);
-      if (!this.#put(item)) settle(this.state.phase === 'closed' ? closed() : new FinchError('not_sent', 'Too much is waiting already.'));
+      if (!this.#put(item)) settle(this.state.phase === 'closed' ? closed() : new FinchError('not_sent'));
     });
   }
 
   /** Ends the conversation for good. What still waits fails. */
-  close(code = 1000, reason = ''): void {
-    this.#connection.close(code, reason);
+  close(): void {
+    this.#connection.close();
   }
 
   /** Connects now, without waiting any longer: for a button that a person presses. It works after the end, too. */
@@ -171,7 +172,7 @@ export class Client<E extends Events = {}> {
   /** @internal Runs the handlers of a message. */
   emit(message: Pick<Message, 'path' | 'data'>): void {
     const { path, data } = message;
-    if (!this.#handlers.run(path, data, message) && path === 'finch.error') this.report(refusal(message as Message));
+    if (!this.#handlers.run(path, data, message) && path === 'finch.error') this.report(refusal((message as Message).error, (message as Message).status));
   }
 
   /** @internal Says what nobody else can be told. */
@@ -190,9 +191,10 @@ export class Client<E extends Events = {}> {
       if (error && passes(error)) return this.#connection.lose({ code: 1013, reason: error.message });
       if (this.greeted(error, data)) return this.#hello();
       if (error) return this.#connection.lose({ code: 1008, reason: error.message });
-      const hello = { ...(data as Partial<Hello> | null) };
-      if (hello.limits?.message_bytes! > 0) this.#queue.limit = hello.limits!.message_bytes;
-      this.#connection.established(`${hello.client}`, hello.resumed === true, hello.heartbeat);
+      const hello = { ...(data as Hello | null) };
+      const limit = hello.limits?.message_bytes;
+      if (limit! > 0) this.#queue.limit = limit!;
+      this.#connection.established(hello);
       this.opened();
       this.#queue.open = this.open;
     });
@@ -201,29 +203,33 @@ export class Client<E extends Events = {}> {
   #receive(raw: unknown): void {
     const message = decode(raw);
     const { onText } = this.options;
-    if (!message) return typeof raw === 'string' && onText ? onText(raw) : this.report(new FinchError('bad_envelope', 'The server sent what is no message.'));
+    if (!message) return typeof raw === 'string' && onText ? onText(raw) : this.report(new FinchError('bad_envelope'));
     if ('reply' in message) {
       const done = this.#pending.get(message.reply);
       this.#pending.delete(message.reply);
-      return done?.(refusal(message), message);
+      const { error, status } = message;
+      return done?.(error || status >= 400 ? refusal(error, status) : undefined, message);
     }
     if ('id' in message) return void this.#answer(message);
     if (message.path === 'finch.drain') this.#connection.drain((message.data as { delay?: unknown } | null)?.delay);
     if (!this.received(message)) this.emit(message);
   }
 
-  async #answer({ path, id, data, ...rest }: Message): Promise<void> {
+  async #answer(message: Message): Promise<void> {
     const { generation } = this.#connection;
+    const { path, id, data } = message;
     const reply = { path, reply: id };
     let frame: Frame;
     try {
       const fn = this.#answerers.get(path);
-      if (!fn) throw new FinchError('unknown_path', 'Nothing here handles this path.', 404);
-      frame = encode(reply, (await fn(data as never, { path, id, data, ...rest } as never)) ?? null);
+      if (!fn) throw new FinchError('unknown_path', undefined, 404);
+      frame = encode(reply, (await fn(data as never, message as never)) ?? null);
     } catch (error) {
-      const ours = error instanceof FinchError;
-      if (!ours) this.report(error);
-      const { status, code, message } = ours ? error : new FinchError('internal', 'The client failed.', 500);
+      if (!(error instanceof FinchError)) {
+        this.report(error);
+        error = new FinchError('internal');
+      }
+      const { status, code, message } = error as FinchError;
       frame = JSON.stringify({ ...reply, status: status || 500, error: { code, message } });
     }
     if (generation === this.#connection.generation) this.#connection.send(frame);
@@ -237,16 +243,4 @@ export class Client<E extends Events = {}> {
     this.lost(final);
     if (final) this.#queue.clear(closed());
   }
-}
-
-interface Hello {
-  readonly client: string;
-  readonly resumed: boolean;
-  readonly heartbeat: number;
-  readonly limits: { readonly message_bytes: number };
-}
-
-/** The error of a message that carries one. */
-function refusal({ error, status }: Message): FinchError | undefined {
-  return error || status >= 400 ? new FinchError(`${error?.code}`, `${error?.message}`, status || 500) : undefined;
 }

@@ -1,7 +1,7 @@
 /** Milliseconds of a clock that never jumps. */
 export const now = (): number => performance.now();
 
-const LONGEST = 2 ** 31 - 1; // what setTimeout takes; beyond it fires at once
+const LONGEST = 2 ** 31 - 1; // what setTimeout takes, 24 days; beyond it fires at once
 
 /** A timer that can be set again and again; setting it stops what it was set to. */
 export class Timer {
@@ -9,7 +9,7 @@ export class Timer {
 
   set(milliseconds: number, fn: () => void): void {
     this.stop();
-    if (milliseconds !== Infinity) this.#handle = setTimeout(fn, Math.min(milliseconds, LONGEST));
+    this.#handle = setTimeout(fn, Math.min(milliseconds, LONGEST));
   }
 
   stop(): void {

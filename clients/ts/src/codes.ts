@@ -12,23 +12,23 @@ export interface CloseCode {
 export const closeCodes: readonly CloseCode[] = (
   [
     [1000, 'normal', 'stop'],
-    [1001, 'going away', 'retry'],
+    [1001, 'going away'],
     [1002, 'protocol error', 'stop'],
     [1003, 'unsupported data', 'stop'],
-    [1006, 'abnormal', 'retry'],
+    [1006, 'abnormal'],
     [1007, 'invalid data', 'stop'],
     [1008, 'policy', 'stop'],
-    [1009, 'too big', 'retry'],
-    [1011, 'internal error', 'retry'],
+    [1009, 'too big'],
+    [1011, 'internal error'],
     [1012, 'drain', 'retry at delay'],
-    [1013, 'try again', 'retry'],
+    [1013, 'try again'],
     [4401, 'unauthorized', 'new token'],
     [4403, 'forbidden', 'stop'],
-    [4408, 'no heartbeat', 'retry'],
+    [4408, 'no heartbeat'],
     [4409, 'replaced', 'stop'],
-    [4429, 'too fast', 'retry'],
-  ] as const
-).map(([code, name, action]) => ({ code, name, action }));
+    [4429, 'too fast'],
+  ] as [number, string, Action?][]
+).map(([code, name, action = 'retry']) => ({ code, name, action }));
 
 /**
  * What to do after a close with this code. A code of the app's own (3000 to

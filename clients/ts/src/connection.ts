@@ -7,7 +7,16 @@ import type { Frame } from './message.js';
 import type { Options } from './options.js';
 import type { Reason, State } from './state.js';
 import { fetchToken, renewIn, subprotocols } from './token.js';
-import { Waking } from './waking.js';
+import { onWaking } from './waking.js';
+
+/** What the server says of itself, if it says what it should. */
+export interface Hello {
+  readonly client?: string;
+  readonly from?: string;
+  readonly resumed?: boolean;
+  readonly heartbeat?: number;
+  readonly limits?: { readonly message_bytes?: number };
+}
 
 /** What a connection tells its owner, and what it wants of it. */
 export interface ConnectionOwner {
@@ -20,7 +29,7 @@ export interface ConnectionOwner {
   report(error: unknown): void;
   /** Asks for a sign of life. */
   ping(): void;
-  /** Shows a new token; `renewed` tells whether it was taken. */
+  /** Shows a new token; `renewed` tells whether it was taken, unless the connection ends before. */
   auth(token: string, renewed: (error?: { readonly code: string }) => void): void;
 }
 
@@ -35,6 +44,7 @@ export class Connection {
   state: State = { phase: 'connecting', attempt: 1 };
   #url: string;
   #options: Options;
+  #class: WebSocketClass;
   #owner: ConnectionOwner;
 
   // The link that there is. The generation is another one after each; what belongs to an old one is ignored.
@@ -46,27 +56,29 @@ export class Connection {
   #renewal = new Timer();
 
   // Connecting again.
-  #timer = new Timer(); // of the next try, or of the limit of the present one
+  #timer = new Timer(); // of the next try, of the limit of the present one, or of the moment to go
   #backoff: Backoff;
   #attempt = 0;
   #due = 0; // when the next try is made; -1 if the server chose the moment, which nothing hastens
   #slot = 0; // the moment that the server gave when it said that it goes away
-  #draining = new Timer();
   #newToken = false; // a new token was tried after 4401, and has not proved itself yet
-  #waking = new Waking((within) => this.#wake(within));
+  #unlisten = (): void => {};
 
   constructor(url: string | URL, options: Options, owner: ConnectionOwner) {
     this.#url = absolute(url);
     this.#options = options;
     this.#owner = owner;
     this.#backoff = new Backoff(options.retryFirst ?? 5000, options.retryMax ?? 20_000);
-    if (!this.#class) throw new TypeError('there is no global WebSocket here: give one as the option WebSocket (that of the package ws, say)');
+    const { WebSocket = globalThis.WebSocket } = options;
+    if (!WebSocket) throw new TypeError('no global WebSocket: give one as the option WebSocket');
+    this.#class = WebSocket;
   }
 
   /** Begins, or begins anew after the end; a wait ends at once. */
   start(): void {
     if (this.#generation && (this.state.phase === 'connecting' || this.state.phase === 'open')) return;
-    this.#waking.start();
+    this.#unlisten();
+    this.#unlisten = onWaking((within) => this.#wake(within));
     this.#backoff.reset();
     this.#attempt = 0;
     this.#newToken = false;
@@ -86,24 +98,24 @@ export class Connection {
   }
 
   /** Hello was answered: the server is there and takes this client. */
-  established(client: string, resumed: boolean, heartbeat: unknown): void {
+  established({ client, from = client, resumed, heartbeat }: Hello): void {
     const { heartbeat: own, heartbeatTimeout = 10_000 } = this.#options;
-    const period = own ?? (typeof heartbeat === 'number' && heartbeat > 0 ? Math.max(heartbeat, 1000) : 25_000);
+    const period = own ?? (heartbeat! >= 1000 ? +heartbeat! : 25_000);
     this.#timer.stop();
     this.#openSince = now();
+    this.#newToken = false;
     this.#attempt = 0;
     this.#heartbeat?.stop();
     this.#heartbeat = new Heartbeat(period, heartbeatTimeout, () => this.#owner.ping(), () => this.lose({ code: 4408, reason: '' }));
-    this.#renewal.set(renewIn(this.#expires - now()), () => this.#renew());
-    this.#enter({ phase: 'open', client, resumed });
+    this.#renewLater();
+    this.#enter({ phase: 'open', client: `${client}`, from: `${from}`, resumed: resumed === true });
   }
 
   /** The server goes away, and gave a moment to come back. */
   drain(delay: unknown): void {
-    if (typeof delay !== 'number' || !(delay >= 0)) return;
-    const wait = Math.min(delay, LONGEST_DRAIN);
-    this.#slot = now() + wait;
-    this.#draining.set(wait, () => this.lose({ code: 1012, reason: '' }));
+    if (typeof delay !== 'number' || !(delay >= 0 && delay <= LONGEST_DRAIN) || !this.#heartbeat) return;
+    this.#slot = now() + delay;
+    this.#timer.set(delay, () => this.lose({ code: 1012, reason: '' }));
   }
 
   /** Gives the link up. */
@@ -113,29 +125,22 @@ export class Connection {
     const reason = { code: close.code, name: name ?? (globalThis.navigator?.onLine === false ? 'offline' : codeName), text: `${close.reason}` };
     const held = this.#openSince !== undefined && now() - this.#openSince >= (this.#options.retrySteady ?? 10_000);
     this.#openSince = undefined;
-    if (held) {
-      this.#backoff.reset();
-      this.#newToken = false;
-    }
+    if (held) this.#backoff.reset();
     const retry = action === 'new token' ? !!this.#options.token && !this.#newToken : action !== 'stop';
     this.#newToken ||= action === 'new token';
     if (!retry) return this.#stop(reason);
     const hint = close.delay ?? (this.#slot ? Math.max(0, this.#slot - now()) : undefined);
-    const delay = hint ?? (action === 'new token' ? Math.random() * 1000 : this.#backoff.next());
+    const delay = hint ?? (action === 'new token' ? this.#backoff.next() / 5 : this.#backoff.next());
     this.#slot = 0;
     this.#due = hint === undefined ? now() + delay : -1;
     this.#timer.set(delay, () => this.#dial());
     this.#enter({ phase: 'waiting', attempt: this.#attempt, delay, reason }, false);
   }
 
-  close(code: number, reason: string): void {
+  close(): void {
     if (this.state.phase === 'closed') return;
-    this.#end(code, reason);
-    this.#stop({ code, name: closeCode(code).name, text: reason });
-  }
-
-  get #class(): WebSocketClass | undefined {
-    return this.#options.WebSocket ?? globalThis.WebSocket;
+    this.#end(1000);
+    this.#stop({ code: 1000, name: 'normal', text: '' });
   }
 
   #enter(state: State, final?: boolean): void {
@@ -145,47 +150,58 @@ export class Connection {
   }
 
   #stop(reason: Reason): void {
-    this.#waking.stop();
+    this.#unlisten();
     this.#openSince = undefined;
     this.#slot = 0;
     this.#enter({ phase: 'closed', reason }, true);
   }
 
   /** Ends what there is of a link and of a try. */
-  #end(code?: number, reason?: string): void {
+  #end(code?: number): void {
     this.#generation++;
-    this.#link?.end(code, reason);
+    this.#link?.end(code);
     this.#link = undefined;
     this.#heartbeat?.stop();
-    for (const timer of [this.#timer, this.#draining, this.#renewal]) timer.stop();
+    this.#timer.stop();
+    this.#renewal.stop();
   }
 
   #dial(): void {
     this.#end();
     const generation = this.#generation;
     const { connectTimeout = 20_000, token } = this.#options;
-    const reason = 'reason' in this.state ? this.state.reason : undefined;
+    const { reason } = this.state as { readonly reason?: Reason };
     this.#timer.set(connectTimeout, () => this.lose({ code: 1006, reason: '' }, 'no answer'));
     this.#enter({ phase: 'connecting', attempt: ++this.#attempt, ...(reason && { reason }) });
     if (generation !== this.#generation) return; // a listener closed us
     if (!token) return this.#open('');
-    fetchToken(token).then(
-      ({ token, expiresIn }) => {
-        if (generation !== this.#generation) return;
+    this.#withToken(
+      (token) => this.#open(token),
+      (error) => this.lose({ code: 0, reason: `${error}` }, 'token failed'),
+    );
+  }
+
+  /** Fetches a token, unless this connection is over before it comes. */
+  #withToken(got: (token: string) => void, failed: (error: unknown) => void): void {
+    const generation = this.#generation;
+    const current = <T>(fn: (value: T) => void) => (value: T): void => {
+      if (generation === this.#generation) fn(value);
+    };
+    fetchToken(this.#options.token).then(
+      current(({ token, expiresIn }) => {
         this.#expires = now() + expiresIn;
-        this.#open(token);
-      },
-      (error) => {
-        if (generation !== this.#generation) return;
+        got(token);
+      }),
+      current((error) => {
         this.#owner.report(error);
-        this.lose({ code: 0, reason: `${error}` }, 'token failed');
-      },
+        failed(error);
+      }),
     );
   }
 
   #open(token: string): void {
     try {
-      this.#link = new Link(this.#class!, this.#url, subprotocols(token), {
+      this.#link = new Link(this.#class, this.#url, subprotocols(token), {
         opened: () => this.#owner.dialled(),
         received: (data) => {
           this.#heartbeat?.heard();
@@ -198,26 +214,20 @@ export class Connection {
     }
   }
 
-  async #renew(): Promise<void> {
-    const generation = this.#generation;
-    const again = (error: unknown): void => {
-      if (generation !== this.#generation) return;
-      this.#owner.report(error);
-      this.#renewal.set(RENEW_AGAIN, () => this.#renew());
-    };
-    try {
-      const { token, expiresIn } = await fetchToken(this.#options.token);
-      if (generation !== this.#generation) return;
+  #renew(): void {
+    const again = (): void => this.#renewal.set(RENEW_AGAIN, () => this.#renew());
+    this.#withToken((token) => {
       this.#owner.auth(token, (error) => {
-        if (generation !== this.#generation) return;
-        if (error?.code === 'other_user') return this.lose({ code: 1006, reason: '', delay: 0 }); // the token is good for a new connection
-        if (error) return again(error);
-        this.#expires = now() + expiresIn;
-        this.#renewal.set(renewIn(expiresIn), () => this.#renew());
+        if (!error) return this.#renewLater();
+        if (error.code === 'other_user') return this.lose({ code: 1006, reason: '', delay: 0 }); // the token is good for a new connection
+        this.#owner.report(error);
+        again();
       });
-    } catch (error) {
-      again(error);
-    }
+    }, again);
+  }
+
+  #renewLater(): void {
+    this.#renewal.set(renewIn(this.#expires - now()), () => this.#renew());
   }
 
   /** The network is back, or somebody looks at the page: try within this time, or doubt the link that there is. */

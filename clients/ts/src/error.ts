@@ -12,19 +12,24 @@
  */
 export class FinchError extends Error {
   override readonly name = 'FinchError';
+  readonly code: string;
+  readonly status: number;
 
-  constructor(
-    readonly code: string,
-    message: string,
-    readonly status = 0,
-  ) {
+  /** Without a message it says the code, in words. */
+  constructor(code: string, message = code.replaceAll('_', ' '), status = 0) {
     super(message);
+    this.code = code;
+    this.status = status;
   }
 }
 
 export const LOST = 'connection_lost';
-export const connectionLost = (): FinchError => new FinchError(LOST, 'The connection was lost before the answer.');
-export const closed = (): FinchError => new FinchError('closed', 'The client is closed.');
+export const connectionLost = (): FinchError => new FinchError(LOST);
+export const closed = (): FinchError => new FinchError('closed');
+
+/** The server's refusal: whatever it says, this is an error with a code. */
+export const refusal = (error: { readonly code?: unknown; readonly message?: unknown } | undefined, status: number): FinchError =>
+  new FinchError(`${error?.code}`, `${error?.message}`, status);
 
 /** Does the cause of a refusal pass by itself? */
-export const passes = ({ status }: FinchError): boolean => status === 429 || status === 503 || status === 504;
+export const passes = ({ code, status }: FinchError): boolean => status === 503 || status === 504 || code === 'too_fast';

@@ -37,8 +37,9 @@ export interface Joined {
   readonly missed?: number;
 }
 
-/** What the framework itself sends. Rooms and what is about them: with the entry `finch-client/rooms`. */
+/** What the framework itself sends, and the empty path, which stands for all. Rooms and what is about them: with the entry `finch-client/rooms`. */
 export interface FrameworkEvents {
+  '': unknown;
   /** A message that had no id was refused. For the person who writes the app. */
   'finch.error': { readonly path?: string } | null;
   /** This server goes away; the client comes back at the moment that it was given. */

@@ -37,8 +37,7 @@ interface Page {
 }
 
 /** Reads the answer of the server. */
-export function readPage<E>(room: string, data: unknown): HistoryPage<E> {
-  const { messages = [], more = false, position = '' } = { ...(data as Page | null) };
+export function readPage<E>(room: string, { messages = [], more = false, position = '' }: Page): HistoryPage<E> {
   return {
     messages: messages.map(({ binary, ...message }) => ({
       ...message,

@@ -63,13 +63,8 @@ export class Link {
   }
 
   /** Ends the link without waiting for the other end, which may be gone. Its owner is told nothing. */
-  end(code?: number, reason?: string): void {
+  end(code?: number): void {
     this.#owner = undefined;
-    try {
-      this.#socket.close(code, reason);
-    } catch {
-      // A code or a reason that the browser does not allow: the socket still has to go.
-      this.#socket.close();
-    }
+    this.#socket.close(code);
   }
 }

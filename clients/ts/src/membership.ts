@@ -1,6 +1,6 @@
 import { Address, type Word } from './address.js';
 import { Backoff } from './backoff.js';
-import { closed, FinchError, passes } from './error.js';
+import { closed, FinchError, passes, refusal } from './error.js';
 import type { Joined, Unsubscribe } from './events.js';
 import { Handlers } from './handlers.js';
 import type { Host } from './host.js';
@@ -30,7 +30,7 @@ export class Membership extends Address {
   /** Who is here. */
   readonly presence: Presence;
   /** How it stands with the room. The same object until it changes. */
-  state: RoomState = { phase: 'out' };
+  readonly state: RoomState = { phase: 'out' };
   /** @internal */
   readonly listeners: Handlers;
   /** @internal */
@@ -59,8 +59,8 @@ export class Membership extends Address {
     super(host.report);
     this.host = host;
     this.listeners = new Handlers(host.report);
-    this.outgoing = new Outgoing(this, host);
-    this.presence = new Presence(this, host);
+    this.outgoing = host.options.outbox?.outgoing(this, host) ?? new Outgoing(this, host);
+    this.presence = new Presence(this);
   }
 
   /** Calls a function with each new state. */
@@ -78,10 +78,15 @@ export class Membership extends Address {
     return this.#inside && !this.#asked;
   }
 
+  /** @internal Publishes may go: if we are not to be in, the server says what it thinks of that. */
+  get takes(): boolean {
+    return this.joined || (!this.#shall && !this.#asked);
+  }
+
   /** @internal Resolves once in. */
   entered(): Promise<Joined> {
     return new Promise((resolve, reject) => {
-      if (!this.#wanted) reject(new FinchError('not_in_room', 'Join the room first.', 403));
+      if (!this.#wanted) reject(new FinchError('not_in_room', undefined, 403));
       else if (this.joined) resolve({ room: this.name, position: this.position });
       else this.#joining.push({ resolve, reject });
     });
@@ -112,12 +117,23 @@ export class Membership extends Address {
     this.#wanted = false;
     this.#leaving = true;
     this.place();
-    const error = new FinchError('left', 'The room was left.');
+    const error = new FinchError('left');
     if (!this.outgoing.held) this.outgoing.refuse(error);
     this.#fail(error);
     const parted = new Promise<void>((resolve) => this.#parting.push(resolve));
     this.sync();
     return parted;
+  }
+
+  /** @internal Asks about this room, over the connection that there is. */
+  ask(path: string, data: object, done: (error: FinchError | undefined, answer: object) => void): void {
+    this.host.askRoom(path, { room: this.name, ...data }, done);
+  }
+
+  /** @internal Asks about this room once one is in, as the app does. */
+  async query(path: string, data: object): Promise<object> {
+    await this.entered();
+    return { ...((await this.host.request(path, { room: this.name, ...data })) as object) };
   }
 
   /** @internal The position to say in hello; undefined if this is no room to be in. */
@@ -151,7 +167,7 @@ export class Membership extends Address {
       if (this.#shall && !this.#inside) this.#join();
       else if (!this.#shall && (this.#inside || this.#leaving)) this.#leave();
     }
-    if (!open || !this.#asked) for (const parted of this.#parting.splice(0)) parted();
+    if (!open) this.#parted();
     this.#changed();
   }
 
@@ -188,14 +204,15 @@ export class Membership extends Address {
   #changed(): void {
     const phase = !this.#wanted || this.host.closed ? 'out' : !this.joined ? 'joining' : this.#lagged ? 'lagged' : 'joined';
     if (phase === this.state.phase && this.#error === this.state.error) return;
-    this.state = this.#error ? { phase, error: this.#error } : { phase };
+    (this as { state: RoomState }).state = this.#error ? { phase, error: this.#error } : { phase };
     this.listeners.run('state', this.state);
   }
 
   #tell(path: string, data: object): void {
     if (!this.#wanted) return;
-    this.handlers.run(path, data, { path, data });
-    this.host.emit({ path, data });
+    const message = { path, data };
+    this.handlers.run(path, data, message);
+    this.host.emit(message);
   }
 
   #fail(error: FinchError): void {
@@ -205,7 +222,7 @@ export class Membership extends Address {
   #join(): void {
     const position = this.asks();
     this.#asked = 'join';
-    this.host.askRoom('finch.join', { room: this.name, ...(position && { position }) }, (error, word) => {
+    this.ask('finch.join', position ? { position } : {}, (error, word) => {
       this.#asked = '';
       if (!error) return this.#enter(word as Joined);
       if (passes(error)) return this.#later();
@@ -217,12 +234,17 @@ export class Membership extends Address {
 
   #leave(): void {
     this.#asked = 'leave';
-    this.host.askRoom('finch.leave', { room: this.name }, (error) => {
+    this.ask('finch.leave', {}, (error) => {
       this.#asked = '';
       if (error && passes(error)) return this.#later();
       this.#inside = this.#leaving = false;
+      this.#parted();
       this.sync();
     });
+  }
+
+  #parted(): void {
+    for (const parted of this.#parting.splice(0)) parted();
   }
 
   #enter(word: Joined & Word, reset = ''): void {
@@ -234,8 +256,8 @@ export class Membership extends Address {
     else if (this.settled(word)) reset = word.reason ?? 'no_position';
     reset ||= this.#stale;
     this.#stale = '';
-    const { room, position } = { room: this.name, position: this.position };
-    this.#tell(reset ? 'finch.reset' : 'finch.joined', reset ? { room, position, reason: reset } : word);
+    if (reset) this.#tell('finch.reset', { room: this.name, position: this.position, reason: reset });
+    else this.#tell('finch.joined', word);
     if (this.joined) for (const { resolve } of this.#joining.splice(0)) resolve(word);
     this.outgoing.moved(!!reset);
     this.presence.load();
@@ -245,7 +267,7 @@ export class Membership extends Address {
   #left(word: Word): void {
     this.#inside = false;
     if (this.#asked === 'hello') this.#asked = '';
-    const error = word.error && new FinchError(word.error.code, word.error.message, 403);
+    const error = word.error && refusal(word.error, 403);
     if (error?.code === 'unavailable') return this.#later();
     this.#tell('finch.left', word);
     this.#out(error);
@@ -254,9 +276,10 @@ export class Membership extends Address {
 
   #out(error: FinchError | undefined): void {
     this.#wanted = this.#inside = this.#leaving = false;
+    this.#parted();
     this.#error = error;
     this.place();
-    const why = error ?? new FinchError('left', 'The server took this client out of the room.');
+    const why = error ?? new FinchError('left');
     this.outgoing.refuse(why);
     this.#fail(why);
   }

@@ -3,9 +3,8 @@ import { Timer } from './clock.js';
 import { closed, FinchError, passes } from './error.js';
 import type { Host } from './host.js';
 import type { Membership } from './membership.js';
-import type { Message } from './message.js';
+import { encode, type Message } from './message.js';
 import { isAfter } from './position.js';
-import type { StoredPublish } from './store.js';
 
 /** Where a publish was recorded. */
 export interface Recorded {
@@ -36,12 +35,20 @@ export interface PendingPublish {
   readonly recorded: boolean;
 }
 
-interface Entry extends StoredPublish {
-  tried: number; // when it was first tried, by the wall; 0: not yet
-  saving?: boolean; // the store is told of the first try; true until it knows
-  due: boolean; // the deadline runs
-  flying: boolean; // sent on this connection, and not answered
-  recorded?: string; // where
+/** A publish, with what is known of it. */
+export interface Entry {
+  readonly path: string;
+  readonly data: unknown;
+  readonly key: string;
+  readonly echo: boolean;
+  /** When it was first tried, by the wall; 0: not yet. */
+  tried: number;
+  /** The time for trying runs. */
+  due: boolean;
+  /** Sent on this connection, and not answered. */
+  flying: boolean;
+  /** Where it was recorded, if it was. */
+  recorded?: string;
   readonly deadline: Timer;
   resolve(recorded: Recorded): void;
   reject(error: unknown): void;
@@ -56,73 +63,78 @@ const MOST_FLYING = 32;
  */
 export class Outgoing {
   pending: readonly PendingPublish[] = [];
-  #room: Membership;
-  #host: Host;
-  #entries: Entry[] = [];
+  entries: Entry[] = [];
+  room: Membership;
+  host: Host;
   #paused = false;
   #backoff: Backoff;
 
   constructor(room: Membership, host: Host) {
-    this.#room = room;
-    this.#host = host;
+    this.room = room;
+    this.host = host;
     const { publishRetry = 1000 } = host.options;
     this.#backoff = new Backoff(publishRetry, 8 * publishRetry);
   }
 
-  /** What is stored has to go, whether or not the app wants to be in the room. */
+  /** The rest has to go, whether or not the app wants to be in the room. */
   get held(): boolean {
-    return !!this.#host.options.outbox && this.#entries.some((e) => e.recorded === undefined);
+    return false;
+  }
+
+  /** May a publish go that is on its turn? If not now, `pump` is called later. */
+  prepared(_entry: Entry): boolean {
+    return true;
+  }
+
+  /** A publish is new. */
+  added(entry: Entry): void {
+    this.expire(entry);
+  }
+
+  /** It is decided what became of a publish: recorded, or the error. */
+  done(entry: Entry, _error?: FinchError): void {
+    entry.deadline.stop();
   }
 
   publish(path: string, data: unknown, { key = newKey(), echo = true }: PublishOptions = {}): Publication {
     const promise = new Promise<Recorded>((resolve, reject) => {
-      const { queue = 256, outbox } = this.#host.options;
-      if (this.#host.closed) throw closed();
-      if (!this.#room.wanted) throw new FinchError('not_in_room', 'Join the room first.', 403);
-      if (this.#entries.length >= queue) throw new FinchError('not_sent', 'Too much is waiting already.');
+      const { queue = 256 } = this.host.options;
+      if (this.host.closed) throw closed();
+      if (this.entries.length >= queue) throw notSent();
       // What is changed later must not go under the same key: that would be another message.
-      const copy: unknown = JSON.parse(JSON.stringify(data ?? null));
-      const entry = this.#entry({ room: this.#room.name, path, data: copy, key, echo, tried: 0 }, resolve, reject);
-      this.#entries.push(entry);
+      const copy = encode({}, data ?? null);
+      if (typeof copy !== 'string') throw new TypeError('bytes cannot be published');
+      const entry = { path, ...JSON.parse(copy), key, echo, tried: 0, due: false, flying: false, deadline: new Timer(), resolve, reject };
+      this.entries.push(entry);
+      this.added(entry);
       this.pump();
-      if (!entry.tried) void outbox?.save(entry);
-      this.#changed();
+      this.changed();
     });
     return Object.assign(promise, { key });
   }
 
-  /** Takes over what an earlier page left behind. */
-  adopt(stored: readonly StoredPublish[]): void {
-    const entries = stored.map((s) => this.#entry(s, () => {}, () => {}));
-    this.#entries.unshift(...entries);
-    for (const entry of entries) if (entry.tried) this.#expire(entry, this.#timeout - Math.abs(Date.now() - entry.tried));
-    this.#changed();
-    this.#room.sync();
-  }
-
   /** Sends what can be sent now. */
   pump(): void {
-    const { open, options } = this.#host;
-    if (this.#paused || !open || !this.#room.joined || options.outbox?.ready === false) return;
+    if (this.#paused || !this.host.open || !this.room.takes) return;
     let flying = 0;
-    for (const entry of [...this.#entries]) {
+    for (const entry of [...this.entries]) {
       if (entry.recorded !== undefined || (entry.flying && ++flying)) continue;
-      if (++flying > MOST_FLYING || !this.#prepared(entry)) return;
+      if (++flying > MOST_FLYING || !this.prepared(entry)) return;
       this.#send(entry);
     }
   }
 
   /** A message came: perhaps one of ours. */
   seen({ key, position = '' }: Message): void {
-    const entry = this.#entries.find((e) => e.key === key);
+    const entry = this.entries.find((e) => e.key === key);
     if (entry) this.#recorded(entry, { position }, true);
     this.moved();
   }
 
   /** The reader stands elsewhere now. What was recorded before that place will not come any more. */
   moved(reset = false): void {
-    for (const entry of [...this.#entries]) {
-      if (entry.recorded !== undefined && (reset || !isAfter(entry.recorded, this.#room.position))) this.#remove(entry);
+    for (const entry of [...this.entries]) {
+      if (entry.recorded !== undefined && (reset || !isAfter(entry.recorded, this.room.position))) this.#remove(entry);
     }
     this.pump();
   }
@@ -130,65 +142,66 @@ export class Outgoing {
   lost(final: boolean): void {
     this.#backoff.stop();
     this.#paused = false;
-    for (const entry of [...this.#entries]) {
+    for (const entry of [...this.entries]) {
       entry.flying = false;
       if (!final) continue;
-      entry.reject(entry.tried ? unknown() : closed()); // what is stored stays stored
+      entry.reject(entry.tried ? unknown() : notSent()); // what is stored stays stored
       this.#remove(entry);
     }
-    if (!this.#room.wanted && !this.held) this.refuse(unknown());
+    if (!this.room.wanted && !this.held) this.refuse(unknown());
   }
 
-  /** The room takes nothing any longer. What flies will be answered, or is lost with the connection. */
-  refuse(error: FinchError): void {
-    for (const entry of [...this.#entries]) if (!entry.flying && entry.recorded === undefined) this.#failed(entry, entry.tried ? unknown() : error);
-  }
-
-  get #timeout(): number {
-    return this.#host.options.publishTimeout ?? 60_000;
-  }
-
-  #entry(stored: StoredPublish, resolve: (recorded: Recorded) => void, reject: (error: unknown) => void): Entry {
-    return { ...stored, due: false, flying: false, deadline: new Timer(), resolve, reject };
-  }
-
-  #expire(entry: Entry, within: number): void {
-    entry.due = true;
-    entry.deadline.set(within, () => this.#failed(entry, unknown()));
-  }
-
-  /** Before a first try the store has to know of it, or after a crash nobody would. */
-  #prepared(entry: Entry): boolean {
-    const { outbox } = this.#host.options;
-    if (outbox && !entry.tried) {
-      entry.tried = Date.now();
-      entry.saving = true;
-      void outbox.save(entry).then(() => {
-        entry.saving = false;
-        this.pump();
-      });
+  /**
+   * Nothing can be tried again; and with an error, nothing can be tried. What
+   * flies will be answered, or is lost with the connection.
+   */
+  refuse(error?: FinchError): void {
+    for (const entry of [...this.entries]) {
+      const why = entry.tried ? unknown() : error;
+      if (why && !entry.flying && entry.recorded === undefined) this.failed(entry, why);
     }
-    return !entry.saving;
+  }
+
+  get timeout(): number {
+    return this.host.options.publishTimeout ?? 60_000;
+  }
+
+  /** Gives up after so long. */
+  expire(entry: Entry, within = this.timeout): void {
+    entry.deadline.set(within, () => this.failed(entry, entry.tried ? unknown() : notSent()));
+  }
+
+  failed(entry: Entry, error: FinchError): void {
+    this.done(entry, error);
+    entry.reject(error);
+    this.#remove(entry);
+  }
+
+  changed(): void {
+    this.pending = this.entries.map(({ key, path, data, recorded }) => ({ key, path, data, recorded: recorded !== undefined }));
+    this.room.listeners.run('pending', this.pending);
   }
 
   #send(entry: Entry): void {
-    const { room, path, data, key, echo } = entry;
+    const { path, data, key, echo } = entry;
+    if (!entry.due) this.expire(entry);
+    entry.due = true;
     entry.tried ||= Date.now();
-    if (!entry.due) this.#expire(entry, this.#timeout);
     // While a device sleeps timers do not run, but the server forgets keys.
-    if (Date.now() - entry.tried > 4 * this.#timeout) return this.#failed(entry, unknown());
+    if (Date.now() - entry.tried > 4 * this.timeout) return this.failed(entry, unknown());
     entry.flying = true;
-    this.#host.askRoom('finch.publish', { room, path, data, key, ...(!echo && { echo }) }, (error, answer) => {
+    this.room.ask('finch.publish', { path, data, key, ...(!echo && { echo }) }, (error, answer) => {
       entry.flying = false;
       if (error && passes(error)) this.#pause();
-      else if (!this.#entries.includes(entry)) return; // it was seen, or its time was over
-      else if (error) this.#failed(entry, error);
+      else if (!this.entries.includes(entry)) return; // it was seen, or its time was over
+      else if (error) this.failed(entry, error);
       else this.#recorded(entry, answer, false);
       this.pump();
     });
   }
 
   #pause(): void {
+    if (this.#paused) return;
     this.#paused = true;
     this.#backoff.later(() => {
       this.#paused = false;
@@ -198,39 +211,24 @@ export class Outgoing {
 
   #recorded(entry: Entry, { position = '', duplicate }: Partial<Recorded>, seen: boolean): void {
     if (entry.recorded === undefined) {
-      entry.recorded = position;
+      position = entry.recorded = `${position}`;
       this.#backoff.reset();
-      this.#done(entry);
+      this.done(entry);
       entry.resolve({ position, ...(duplicate && { duplicate }) });
     }
-    if (seen || !entry.echo || !this.#room.wanted || !position || !isAfter(position, this.#room.position)) this.#remove(entry);
-    else this.#changed();
-  }
-
-  #failed(entry: Entry, error: FinchError): void {
-    this.#done(entry, error);
-    entry.reject(error);
-    this.#remove(entry);
-  }
-
-  #done(entry: Entry, error?: FinchError): void {
-    entry.deadline.stop();
-    this.#host.options.outbox?.drop(entry, error);
+    if (seen || !entry.echo || !this.room.wanted || !position || !isAfter(position, this.room.position)) this.#remove(entry);
+    else this.changed();
   }
 
   #remove(entry: Entry): void {
-    this.#entries = this.#entries.filter((e) => e !== entry);
-    this.#changed();
-    if (!this.#entries.length) this.#room.sync(); // perhaps it was only for these that we were in
-  }
-
-  #changed(): void {
-    this.pending = this.#entries.map(({ key, path, data, recorded }) => ({ key, path, data, recorded: recorded !== undefined }));
-    this.#room.listeners.run('pending', this.pending);
+    this.entries = this.entries.filter((e) => e !== entry);
+    this.changed();
+    if (!this.entries.length) this.room.sync(); // perhaps it was only for these that we were in
   }
 }
 
-const unknown = (): FinchError => new FinchError('outcome_unknown', 'Perhaps it was recorded, perhaps not.');
+export const notSent = (): FinchError => new FinchError('not_sent');
+export const unknown = (): FinchError => new FinchError('outcome_unknown');
 
 /** 128 random bits. */
 function newKey(): string {

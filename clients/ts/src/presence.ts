@@ -1,6 +1,5 @@
 import { passes, type FinchError } from './error.js';
 import type { Unsubscribe } from './events.js';
-import type { Host } from './host.js';
 import type { Membership } from './membership.js';
 import { Backoff } from './backoff.js';
 
@@ -40,10 +39,11 @@ interface Change {
   readonly partial?: boolean;
 }
 
+const PATH = 'finch.presence';
+
 /** Who is in a room, kept up to date while somebody watches. */
 export class Presence {
   #room: Membership;
-  #host: Host;
   #watching = 0;
   #state: PresenceState = { members: [], count: 0, ready: false };
   #members = new Map<string, Member>();
@@ -54,9 +54,8 @@ export class Presence {
   #backoff = new Backoff();
 
   /** @internal */
-  constructor(room: Membership, host: Host) {
+  constructor(room: Membership) {
     this.#room = room;
-    this.#host = host;
   }
 
   /** Who is there. The same object until it changes. */
@@ -77,11 +76,22 @@ export class Presence {
     };
   }
 
+  /** Asks once who is there. One must have joined. */
+  async read(): Promise<readonly Member[]> {
+    const all = new Map<string, Member>();
+    let after: string | undefined;
+    do {
+      const { members = [], next } = (await this.#room.query(PATH, { after })) as Page;
+      for (const member of members) all.set(member.id, member);
+      after = next;
+    } while (after);
+    return sorted(all);
+  }
+
   /** Sets what others see as this member's `data`: JSON of 1 KiB at most. It is said again after each reconnect. */
   async set(data: unknown): Promise<void> {
     this.#own = { data };
-    await this.#room.entered();
-    await new Promise<void>((resolve, reject) => this.#ask({ data, limit: 1 }, (error) => (error ? reject(error) : resolve())));
+    await this.#room.query(PATH, { data, limit: 1 });
   }
 
   /** @internal Reads the list, if somebody watches: the room was entered, or too much has changed. */
@@ -89,9 +99,8 @@ export class Presence {
     this.#backoff.stop();
     if (!this.#room.joined) return;
     if (!this.#watching) return this.#own && this.#ask({ ...this.#own, limit: 1 });
-    this.#coming = new Map();
     this.#again = false;
-    this.#read(++this.#reading, this.#own);
+    this.#read(++this.#reading, (this.#coming = new Map()), this.#own);
   }
 
   /** @internal */
@@ -116,31 +125,28 @@ export class Presence {
     if (this.#state.ready) this.#show({ ready: false });
   }
 
-  #read(reading: number, more: object | undefined): void {
+  #read(reading: number, coming: Map<string, Member>, more: object | undefined): void {
     this.#ask({ watch: true, ...more }, (error, { members = [], count, next }) => {
       if (reading !== this.#reading) return; // another reading began meanwhile
-      if (error) {
-        this.#coming = undefined;
-        if (passes(error)) this.#backoff.later(() => this.load());
-        return this.#show({ ready: false, error });
-      }
-      for (const member of members) this.#coming!.set(member.id, member);
-      if (next) return this.#read(reading, { after: next });
-      this.#members = this.#coming!;
+      for (const member of members) coming.set(member.id, member);
+      if (next) return this.#read(reading, coming, { after: next });
       this.#coming = undefined;
-      this.#backoff.reset();
+      if (!error) this.#members = coming;
+      if (error && passes(error)) this.#backoff.later(() => this.load());
+      else this.#backoff.reset();
       if (this.#again) this.load();
-      this.#show({ count, ready: true });
+      this.#show(error ? { ready: false, error } : { ready: true, count });
     });
   }
 
   #ask(data: object, done: (error: FinchError | undefined, page: Page) => void = () => {}): void {
-    this.#host.askRoom('finch.presence', { room: this.#room.name, ...data }, done);
+    this.#room.ask(PATH, data, done);
   }
 
   #show({ count = this.#members.size, ready, error }: { count?: number | undefined; ready: boolean; error?: FinchError }): void {
-    const members = [...this.#members.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-    this.#state = { members, count, ready, ...(error && { error }) };
+    this.#state = { members: sorted(this.#members), count, ready, ...(error && { error }) };
     this.#room.listeners.run('presence', this.#state);
   }
 }
+
+const sorted = (members: ReadonlyMap<string, Member>): Member[] => [...members.values()].sort((a, b) => (a.id < b.id ? -1 : 1));

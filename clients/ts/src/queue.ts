@@ -18,13 +18,16 @@ export class Queue {
   #items: Queued[] = [];
   #timer = new Timer();
   #open = false;
+  #most: number;
+  #send: (frame: Frame) => boolean;
   /** The most bytes of a message that the server takes. */
   limit = Infinity;
 
-  constructor(
-    readonly most: number,
-    readonly send: (frame: Frame) => boolean,
-  ) {}
+  /** `send` is false while the network takes nothing. */
+  constructor(most: number, send: (frame: Frame) => boolean) {
+    this.#most = most;
+    this.#send = send;
+  }
 
   /** From now on messages go, or wait again. */
   set open(open: boolean) {
@@ -34,7 +37,7 @@ export class Queue {
 
   /** False if it is full. */
   put(item: Queued): boolean {
-    if (this.#items.length >= this.most) return false;
+    if (this.#items.length >= this.#most) return false;
     this.#items.push(item);
     this.#flush();
     return true;
@@ -51,14 +54,14 @@ export class Queue {
 
   /** Why a message cannot go at all, if so: the server would end the connection, and everything else would suffer. */
   fault(frame: Frame): FinchError | undefined {
-    return bytes(frame) > this.limit ? new FinchError('too_large', 'The message is larger than the server takes.', 413) : undefined;
+    return bytes(frame) > this.limit ? new FinchError('too_large', undefined, 413) : undefined;
   }
 
   #flush(): void {
     this.#timer.stop();
     for (let item; this.#open && (item = this.#items[0]); ) {
       const fault = this.fault(item.frame);
-      if (!fault && !this.send(item.frame)) return this.#timer.set(AGAIN, () => this.#flush());
+      if (!fault && !this.#send(item.frame)) return this.#timer.set(AGAIN, () => this.#flush());
       this.#items.shift();
       if (fault) item.refused(fault);
       else item.sent?.();

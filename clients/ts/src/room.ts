@@ -9,7 +9,7 @@ import type { PendingPublish, Publication, PublishOptions } from './outgoing.js'
  * `finch.reset` says that it cannot. Get one from `client.room`.
  */
 export class Room<E extends Events = {}> extends Membership {
-  /** Handles the messages of a path in this room. All functions run; the same function counts once. */
+  /** Handles the messages of a path in this room. All functions run; the same function counts once. The empty path stands for all. */
   on<P extends Path<Received<E> & FrameworkEvents>>(path: P, fn: Handler<(Received<E> & FrameworkEvents)[P]>): Unsubscribe {
     return this.handlers.add(path, fn);
   }
@@ -37,7 +37,6 @@ export class Room<E extends Events = {}> extends Membership {
 
   /** Reads recorded messages: the newest, or those before or after a position. One must have joined. */
   async history(options?: HistoryOptions): Promise<HistoryPage<E>> {
-    await this.entered();
-    return readPage(this.name, await this.host.request('finch.history', { room: this.name, ...options }));
+    return readPage(this.name, await this.query('finch.history', { ...options }));
   }
 }

@@ -14,9 +14,8 @@ export class RoomsClient<E extends Events = {}> extends Client<E> {
   #rooms = new Map<string, Room<E>>();
   #recorded: ReadonlyMap<unknown, Address>; // what is recorded for this user, and for everyone
   #ticket: string;
-  #resumed = false;
+  #from = ''; // the name under which others see this client
   #bare = false; // hello was refused, and is said without ticket and positions
-  #begun = false; // the outbox was asked for what an earlier page left
 
   /** Use `connect`. */
   constructor(url: string | URL, options: RoomsOptions = {}) {
@@ -42,7 +41,7 @@ export class RoomsClient<E extends Events = {}> extends Client<E> {
 
   /** @internal */
   override greeted(error: FinchError | undefined, hello: unknown): boolean {
-    const { ticket, resumed, reason } = { ...(hello as Hello | null) };
+    const { ticket, reason, from = this.#from } = { ...(hello as Hello | null) };
     const again = !!error && !this.#bare;
     this.#bare = again;
     if (error) {
@@ -51,16 +50,16 @@ export class RoomsClient<E extends Events = {}> extends Client<E> {
       for (const address of this.#recorded.values()) address.place();
     }
     this.#keep(ticket ?? this.#ticket);
-    this.#resumed = resumed === true;
-    // What one user wrote must not be published as another.
-    if (reason === 'other_user') this.#each((room) => room.outgoing.refuse(new FinchError('other_user', 'Another user is signed in now.')));
+    // The server knows keys by who publishes: as somebody else nothing may be tried again.
+    // And what one user wrote must not be published as another at all.
+    if (this.#from && from !== this.#from) this.#each((room) => room.outgoing.refuse(reason === 'other_user' ? new FinchError(reason) : undefined));
+    this.#from = from;
     return again;
   }
 
   /** @internal */
   override opened(): void {
-    if (!this.#begun) this.options.outbox?.begin(this.#resumed, (name, left) => this.room(name).outgoing.adopt(left), () => this.#each((room) => room.outgoing.pump()));
-    this.#begun = true;
+    this.options.outbox?.greeted(this.#from, (name) => this.room(name) as Room);
     this.#each((room) => room.sync());
   }
 
@@ -121,6 +120,6 @@ export class RoomsClient<E extends Events = {}> extends Client<E> {
 
 interface Hello {
   readonly ticket?: string;
-  readonly resumed?: boolean;
+  readonly from?: string;
   readonly reason?: string;
 }

@@ -37,5 +37,5 @@ export type { Member, Presence, PresenceState } from './presence.js';
 export type { Room } from './room.js';
 export type { RoomsClient } from './rooms-client.js';
 export type { Reason, State } from './state.js';
-export type { PublishStore, StoredPublish } from './store.js';
+export type { PublishStore } from './store.js';
 export type { Token, TokenSource } from './token.js';

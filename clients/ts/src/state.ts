@@ -14,12 +14,14 @@ export interface Reason {
  *
  * - `connecting`: trying for the `attempt`th time since it last was open.
  * - `open`: the server has answered. `client` is the id of the socket, public
- *   and proof of nothing; `resumed` is true if the session of before goes on.
+ *   and proof of nothing; `from` is the name under which others see this client:
+ *   the user, or of an anonymous one an id; `resumed` is true if the session of
+ *   before goes on.
  * - `waiting`: not connected; the next try begins `delay` milliseconds after this state did.
  * - `closed`: it is over, and no further try will be made unless `reconnect` is called.
  */
 export type State =
   | { readonly phase: 'connecting'; readonly attempt: number; readonly reason?: Reason }
-  | { readonly phase: 'open'; readonly client: string; readonly resumed: boolean }
+  | { readonly phase: 'open'; readonly client: string; readonly from: string; readonly resumed: boolean }
   | { readonly phase: 'waiting'; readonly attempt: number; readonly delay: number; readonly reason: Reason }
   | { readonly phase: 'closed'; readonly reason: Reason };

@@ -2,24 +2,14 @@ const ONLINE_WITHIN = 1000; // a whole office comes online at one moment
 
 /**
  * Tells of the moments at which waiting any longer makes no sense: the network
- * is back, or somebody looks at the page again (after a night's sleep, say). The
- * callback is given within how many milliseconds something should happen.
+ * is back, or somebody looks at the page again (after a night's sleep, say).
+ * `wake` is told within how many milliseconds something should happen. What it
+ * gives ends it.
  */
-export class Waking {
-  #listening: AbortController | undefined;
-
-  constructor(readonly wake: (within: number) => void) {}
-
-  start(): void {
-    this.stop();
-    this.#listening = new AbortController();
-    const { signal } = this.#listening;
-    globalThis.addEventListener?.('online', () => this.wake(ONLINE_WITHIN), { signal });
-    const { document } = globalThis;
-    document?.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.wake(0), { signal });
-  }
-
-  stop(): void {
-    this.#listening?.abort();
-  }
+export function onWaking(wake: (within: number) => void): () => void {
+  const listening = new AbortController();
+  const { document } = globalThis;
+  globalThis.addEventListener?.('online', () => wake(ONLINE_WITHIN), listening);
+  document?.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && wake(0), listening);
+  return () => listening.abort();
 }

@@ -219,8 +219,8 @@ test('a room that cannot be had now is asked for again', async () => {
   const { client, socket } = await open();
   const room = client.room('chat:7');
   const joined = room.join();
-  for (const status of [503, 429, 504]) {
-    socket.refuse('finch.join', status, 'unavailable');
+  for (const [status, code] of [[503, 'unavailable'], [429, 'too_fast'], [504, 'timeout']]) {
+    socket.refuse('finch.join', status, code);
     assert.equal(room.state.phase, 'joining');
     const before = socket.paths.length;
     await move(20_000);

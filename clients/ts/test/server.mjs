@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { settle } from './clock.mjs';
 
-export const GREETING = { version: 1, client: 'socket', resumed: false, ticket: 'ticket', heartbeat: 25_000, limits: { message_bytes: 65_536, json_depth: 64 } };
+export const GREETING = { version: 1, client: 'socket', from: 'ann', resumed: false, ticket: 'ticket', heartbeat: 25_000, limits: { message_bytes: 65_536, json_depth: 64 } };
 
 // A fresh class for each test: dialled holds the sockets that were made of it.
 export function sockets() {

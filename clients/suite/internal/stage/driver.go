@@ -23,7 +23,7 @@ const (
 	startPatience = 60 * time.Second
 	// endPatience is how long a driver may take to exit once the control
 	// connection is closed, before it is killed.
-	endPatience = 5 * time.Second
+	endPatience = time.Second
 )
 
 // ErrDriverEnded is what everything fails with that waits for a driver which is
@@ -187,9 +187,10 @@ func (d *Driver) broken(why error) {
 	}
 }
 
-// open begins to listen for reports about a client.
-func (d *Driver) open(client string) *inbox {
-	in := newInbox()
+// open begins to listen for reports about a client. abort is called when there
+// will be none.
+func (d *Driver) open(client string, abort context.CancelCauseFunc) *inbox {
+	in := newInbox(abort)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ended {

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 )
@@ -13,11 +14,19 @@ type inbox struct {
 	all     []Report
 	failed  error
 	arrived chan struct{} // closed and renewed at each arrival
+
+	abort context.CancelCauseFunc // ends the scenario
 }
 
-func newInbox() *inbox { return &inbox{arrived: make(chan struct{})} }
+func newInbox(abort context.CancelCauseFunc) *inbox {
+	return &inbox{arrived: make(chan struct{}), abort: abort}
+}
 
 func (in *inbox) add(r Report) {
+	if r.Saw == "unknown" {
+		in.fail(fmt.Errorf("the driver does not know the command %s", r.Do))
+		return
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.unread = append(in.unread, r)
@@ -31,6 +40,7 @@ func (in *inbox) fail(why error) {
 	if in.failed == nil {
 		in.failed = why
 		in.wake()
+		in.abort(why)
 	}
 }
 

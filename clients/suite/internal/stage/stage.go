@@ -32,7 +32,8 @@ type Scenario struct {
 // something is not as it should be.
 type Stage struct {
 	name   string
-	ctx    context.Context
+	ctx    context.Context // ends with the scenario, or with its driver
+	abort  context.CancelCauseFunc
 	server *scripted.Server
 	driver *Driver
 
@@ -47,7 +48,9 @@ type failure string
 
 // Play plays a scenario and returns nil if all went well.
 func Play(ctx context.Context, sc Scenario, server *scripted.Server, driver *Driver) (err error) {
-	s := &Stage{name: sc.Name, ctx: ctx, server: server, driver: driver}
+	s := &Stage{name: sc.Name, server: server, driver: driver}
+	s.ctx, s.abort = context.WithCancelCause(ctx)
+	defer s.abort(nil)
 	defer func() {
 		defer s.leave()
 		switch why := recover().(type) {

@@ -39,6 +39,9 @@ var dialects = map[string]dialect{
 			return wrap{before: string(binary.BigEndian.AppendUint32(nil, uint32(len(envelope)))) + envelope}
 		},
 	},
+	// The same, at /room: sent to the room, or recorded in it.
+	"finch-room":    {all: wrap{`{"path":"room","data":"`, `"}`}},
+	"finch-publish": {all: wrap{`{"path":"publish","data":"`, `"}`}},
 	// Engine.IO 4 over a WebSocket: the first digit is its packet type, the
 	// second that of Socket.IO 5.
 	"socket.io": {

@@ -3,10 +3,12 @@ package bench
 // fanWork: what a few sockets send reaches all that read.
 type fanWork struct {
 	r          *run
+	rooms      int // what one socket sends reaches those of its own
+	each       int // publishers of a room; they stand together
 	publishers []*socket
 	sent       []uint32 // by publisher
-	books      []book   // by socket and publisher
-	members    int      // sockets that take part and read
+	books      []book   // by socket and publisher of its room
+	members    []int    // sockets that take part and read, by room
 	pace       *pace    // nil: as fast as everybody has had the last
 	slots      []slot   // the messages in flight, when there is no pace
 	done       []int    // slots that are free, to be filled when the batch is read
@@ -23,22 +25,34 @@ type slot struct {
 }
 
 func newFanWork(r *run) *fanWork {
-	w := &fanWork{r: r}
-	var members []*socket
+	w := &fanWork{r: r, rooms: r.plan.Rooms, each: r.plan.Publishers}
+	w.members = make([]int, w.rooms)
+	members := make([][]*socket, w.rooms)
 	for _, s := range r.loop.sockets {
 		if s.live() && !s.slow {
-			members = append(members, s)
+			room := w.roomOf(s)
+			members[room] = append(members[room], s)
 		}
 	}
-	w.members = len(members)
-	n := min(r.plan.Publishers, len(members))
-	for i := range n { // spread over those who opened first and last
-		w.publishers = append(w.publishers, members[i*len(members)/n])
+	for _, m := range members { // a room that nobody opened has none, and all have as few
+		w.each = min(w.each, len(m))
 	}
-	w.sent, w.gone = make([]uint32, n), make([]bool, n)
-	w.books = make([]book, n*len(r.loop.sockets))
+	for room, m := range members {
+		w.members[room] = len(m)
+		for i := range w.each { // spread over those who opened first and last
+			w.publishers = append(w.publishers, m[i*len(m)/w.each])
+		}
+	}
+	w.sent, w.gone = make([]uint32, len(w.publishers)), make([]bool, len(w.publishers))
+	w.books = make([]book, w.each*len(r.loop.sockets))
 	return w
 }
+
+// roomOf is the room of a socket, as it was named when the socket opened.
+func (w *fanWork) roomOf(s *socket) int { return s.index % w.rooms }
+
+// roomOfPublisher is the room in which a publisher sends.
+func (w *fanWork) roomOfPublisher(p int) int { return p / w.each }
 
 func (w *fanWork) begin(now int64) {
 	if len(w.publishers) == 0 {
@@ -48,7 +62,7 @@ func (w *fanWork) begin(now int64) {
 		w.pace = newPace(now, w.r.plan.Rate)
 		return
 	}
-	w.slots = make([]slot, w.r.plan.InFlight)
+	w.slots = make([]slot, w.r.plan.InFlight*w.rooms)
 	for i := range w.slots {
 		w.slots[i].publisher = i % len(w.publishers)
 		w.fill(i, now)
@@ -59,7 +73,7 @@ func (w *fanWork) begin(now int64) {
 func (w *fanWork) fill(i int, now int64) {
 	sl := &w.slots[i]
 	if w.publish(sl.publisher, i, now) {
-		sl.seq, sl.left = w.sent[sl.publisher]-1, w.members
+		sl.seq, sl.left = w.sent[sl.publisher]-1, w.members[w.roomOfPublisher(sl.publisher)]
 	}
 }
 
@@ -71,7 +85,7 @@ func (w *fanWork) publish(p, slot int, due int64) bool {
 	}
 	seq := w.sent[p]
 	w.sent[p]++
-	w.left += int64(w.members)
+	w.left += int64(w.members[w.roomOfPublisher(p)])
 	w.r.send(s, stamp{sender: p, slot: slot, seq: seq, due: due})
 	return true
 }
@@ -102,7 +116,7 @@ func (w *fanWork) due(now int64) int64 {
 }
 
 func (w *fanWork) bookOf(s *socket, publisher int) *book {
-	return &w.books[s.index*len(w.publishers)+publisher]
+	return &w.books[s.index*w.each+publisher%w.each]
 }
 
 func (w *fanWork) arrived(s *socket, st stamp, now int64) {
@@ -113,7 +127,7 @@ func (w *fanWork) arrived(s *socket, st stamp, now int64) {
 		}
 		return
 	}
-	if st.sender >= len(w.publishers) {
+	if st.sender >= len(w.publishers) || w.roomOfPublisher(st.sender) != w.roomOf(s) {
 		w.r.result.Faults.Unexpected++
 		return
 	}
@@ -144,9 +158,10 @@ func (w *fanWork) dropped(s *socket) {
 		w.arrived(s, stamp{slot: rollSlot}, 0)
 		return
 	}
-	w.members--
-	for p, sent := range w.sent {
-		if !w.gone[p] {
+	room := w.roomOf(s)
+	w.members[room]--
+	for p := room * w.each; p < (room+1)*w.each; p++ {
+		if sent := w.sent[p]; !w.gone[p] {
 			w.left -= int64(w.bookOf(s, p).lost(sent))
 		}
 		if w.publishers[p] == s {
@@ -155,7 +170,7 @@ func (w *fanWork) dropped(s *socket) {
 		}
 	}
 	for i := range w.slots {
-		if sl := &w.slots[i]; sl.left > 0 && !w.bookOf(s, sl.publisher).has(sl.seq) {
+		if sl := &w.slots[i]; sl.left > 0 && w.roomOfPublisher(sl.publisher) == room && !w.bookOf(s, sl.publisher).has(sl.seq) {
 			w.delivered(stamp{sender: sl.publisher, slot: i, seq: sl.seq})
 		}
 	}
@@ -175,7 +190,7 @@ func (w *fanWork) lost() (n uint64) {
 // lostOf counts what those who are here have not had of one publisher.
 func (w *fanWork) lostOf(p int) (n uint64) {
 	for _, s := range w.r.loop.sockets {
-		if s.live() && !s.slow {
+		if s.live() && !s.slow && w.roomOf(s) == w.roomOfPublisher(p) {
 			n += w.bookOf(s, p).lost(w.sent[p])
 		}
 	}

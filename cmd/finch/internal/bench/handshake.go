@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -33,7 +34,10 @@ const browserHeader = "Pragma: no-cache\r\n" +
 	"Cookie: theme=dark; consent=1; sid=4f1c8a0be2d94f6d9c7be5a1d3f20b7a; lang=fa\r\n"
 
 // A greeting writes upgrade requests and reads the answers (RFC 6455 section 4).
-type greeting struct{ before, after string }
+type greeting struct {
+	before, after string
+	rooms         int // that the mark in before is one of; 0: there is no mark
+}
 
 // newGreeting makes the requests of a plan that is ready.
 func newGreeting(u *url.URL, p *Plan) *greeting {
@@ -46,18 +50,26 @@ func newGreeting(u *url.URL, p *Plan) *greeting {
 		b.WriteString(line + "\r\n")
 	}
 	b.WriteString("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ")
-	return &greeting{b.String(), "\r\n\r\n"}
+	g := &greeting{before: b.String(), after: "\r\n\r\n"}
+	if strings.Contains(g.before, roomMark) {
+		g.rooms = p.Rooms
+	}
+	return g
 }
 
-// append appends a request with a new key, which it returns too.
-func (g *greeting) append(b []byte) ([]byte, [keyLen]byte) {
+// append appends the request of a socket with a new key, which it returns too.
+func (g *greeting) append(b []byte, socket int) ([]byte, [keyLen]byte) {
 	var raw [16]byte
 	for i := range raw {
 		raw[i] = byte(rand.Uint32())
 	}
 	var key [keyLen]byte
 	base64.StdEncoding.Encode(key[:], raw[:])
-	b = append(b, g.before...)
+	if g.rooms > 0 {
+		b = append(b, strings.ReplaceAll(g.before, roomMark, strconv.Itoa(socket%g.rooms))...)
+	} else {
+		b = append(b, g.before...)
+	}
 	b = append(b, key[:]...)
 	return append(b, g.after...), key
 }

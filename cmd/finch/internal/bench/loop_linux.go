@@ -139,7 +139,7 @@ func (l *loop) dial(began int64, slow bool) {
 func (l *loop) greet(s *socket) {
 	s.phase = shaking
 	var key [keyLen]byte
-	l.frame, key = l.hello.append(l.frame[:0])
+	l.frame, key = l.hello.append(l.frame[:0], s.index)
 	s.key = &key
 	l.write(s, l.frame)
 }

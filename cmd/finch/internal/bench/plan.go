@@ -39,6 +39,11 @@ type Plan struct {
 	// Publishers is how many sockets send in fanout. Zero: one, or without a Rate
 	// one for each message in flight.
 	Publishers int
+	// Rooms is how many rooms the sockets of fanout and slow are spread over: what
+	// one sends reaches those of its own. {room} in the URL is the number of a
+	// socket's room, from 0. InFlight and Publishers are then those of each room.
+	// Zero: one.
+	Rooms int
 	// SlowSockets is how many sockets do not read in slow. Zero: a tenth.
 	SlowSockets int
 
@@ -73,6 +78,9 @@ type Plan struct {
 // maxInFlight leaves one slot for the roll call.
 const maxInFlight = maxSlots - 1
 
+// roomMark stands in a URL for the number of a socket's room.
+const roomMark = "{room}"
+
 // maxPayload bounds Size.
 const maxPayload = 16 << 20
 
@@ -101,6 +109,10 @@ func (p Plan) Ready() (Plan, error) {
 		return p, fmt.Errorf("--rate %v: it is a number of messages each second", p.Rate)
 	case p.InFlight < 1 || p.InFlight > maxInFlight:
 		return p, fmt.Errorf("--in-flight %d: it is 1 to %d", p.InFlight, maxInFlight)
+	case p.Rooms < 1 || p.Rooms > p.Sockets || p.Rooms*p.InFlight > maxInFlight:
+		return p, fmt.Errorf("--rooms %d: it is 1 to as many as there are sockets, and times --in-flight at most %d", p.Rooms, maxInFlight)
+	case p.Rooms > 1 && !strings.Contains(p.URL, roomMark):
+		return p, fmt.Errorf("--rooms %d: the URL must say where a room's number goes, such as /room?room=bench:{room}", p.Rooms)
 	case p.Size < MinSize || p.Size > maxPayload:
 		return p, fmt.Errorf("--size %d: a payload has %d bytes (its stamp) to %d", p.Size, MinSize, maxPayload)
 	case p.Duration <= 0 && (p.Scenario == Echo || p.Scenario == Fanout || p.Scenario == Slow):
@@ -111,8 +123,8 @@ func (p Plan) Ready() (Plan, error) {
 	switch p.Scenario {
 	case Idle, Echo, Connect:
 	case Fanout, Slow:
-		if p.Publishers < 1 || p.Publishers >= maxSlots || p.Publishers+p.SlowSockets > p.Sockets {
-			return p, fmt.Errorf("%d publishers and %d slow sockets do not fit into %d sockets", p.Publishers, p.SlowSockets, p.Sockets)
+		if p.Publishers < 1 || p.Publishers >= maxSlots || p.Publishers*p.Rooms+p.SlowSockets > p.Sockets {
+			return p, fmt.Errorf("%d publishers in %d rooms and %d slow sockets do not fit into %d sockets", p.Publishers, p.Rooms, p.SlowSockets, p.Sockets)
 		}
 	default:
 		return p, fmt.Errorf("there is no scenario %q", p.Scenario)
@@ -140,6 +152,9 @@ func (p *Plan) defaults() {
 			p.InFlight = 64
 		}
 	}
+	if p.Rooms == 0 {
+		p.Rooms = 1
+	}
 	if p.Size == 0 {
 		p.Size = 128
 	}
@@ -155,7 +170,7 @@ func (p *Plan) defaults() {
 	if p.Publishers == 0 {
 		p.Publishers = 1
 		if p.Rate == 0 {
-			p.Publishers = max(1, min(p.InFlight, p.Sockets-p.SlowSockets))
+			p.Publishers = max(1, min(p.InFlight, (p.Sockets-p.SlowSockets)/p.Rooms))
 		}
 	}
 }

@@ -28,6 +28,8 @@ func TestPlansThatCannotBeAreRefusedWithTheReason(t *testing.T) {
 		{"no sockets", func(p *bench.Plan) { p.Sockets = 0 }, "--sockets 0"},
 		{"negative rate", func(p *bench.Plan) { p.Rate = -1 }, "--rate -1"},
 		{"too much in flight", func(p *bench.Plan) { p.InFlight = 5000 }, "--in-flight 5000"},
+		{"rooms without a place for their number", func(p *bench.Plan) { p.Rooms = 2 }, "{room}"},
+		{"more rooms than sockets", func(p *bench.Plan) { p.Rooms, p.URL = 11, p.URL+"?room={room}" }, "--rooms 11"},
 		{"no room for the stamp", func(p *bench.Plan) { p.Size = 10 }, "--size 10"},
 		{"no time", func(p *bench.Plan) { p.Duration = 0 }, "--duration"},
 		{"all are slow", func(p *bench.Plan) { p.Scenario, p.SlowSockets = bench.Slow, 10 }, "do not fit into 10 sockets"},

@@ -15,24 +15,35 @@ const rollEvery = 100 * time.Millisecond
 func (w *fanWork) callRoll() error {
 	r := w.r
 	r.work = w
-	w.roll, w.left = make([]bool, len(r.loop.sockets)), int64(w.members)
+	w.roll, w.left = make([]bool, len(r.loop.sockets)), int64(0)
+	for _, n := range w.members {
+		w.left += int64(n)
+	}
 	for end := r.loop.now() + int64(r.plan.Timeout); w.left > 0 && r.loop.now() < end; {
-		for p, s := range w.publishers { // one that is here
-			if s.live() {
-				r.send(s, stamp{sender: p, slot: rollSlot, due: r.loop.now()})
-				r.result.Sent--
-				break
-			}
+		for room := range w.rooms {
+			w.call(room)
 		}
 		if err := r.until(func() bool { return w.left <= 0 }, min(end, r.loop.now()+int64(rollEvery))); err != nil {
 			return err
 		}
 	}
-	w.roll, w.left, w.members = nil, 0, 0
+	w.roll, w.left = nil, 0
+	clear(w.members)
 	for _, s := range r.loop.sockets {
 		if s.live() && !s.slow {
-			w.members++
+			w.members[w.roomOf(s)]++
 		}
 	}
 	return nil
+}
+
+// call lets a publisher of a room that is here send one message.
+func (w *fanWork) call(room int) {
+	for p := room * w.each; p < (room+1)*w.each; p++ {
+		if s := w.publishers[p]; s.live() {
+			w.r.send(s, stamp{sender: p, slot: rollSlot, due: w.r.loop.now()})
+			w.r.result.Sent--
+			return
+		}
+	}
 }

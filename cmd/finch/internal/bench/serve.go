@@ -46,12 +46,16 @@ type ServerOptions struct {
 //	/echo    raw: sends back what it gets, text and binary, up to 16 MiB
 //	/ws      a SocketManager: path echo answers the sender on path echo, path all
 //	         sends its data to everyone on path all
+//	/room    a SocketManager whose sockets have joined room bench, or the one that
+//	         ?room= names (bench:1): path room sends its data there, path publish
+//	         records it
+//	/tens    a SocketManager whose sockets are in three rooms of ten, with presence
 //	/settle  gives memory back to the system, then answers
 //	/stats   what the process holds, as JSON: see Held
 //
 // Nothing slows a client down that floods, unless Limits says so. Who offers
 // compression gets it.
-func NewServer(o ServerOptions) (*finch.App, error) {
+func NewServer(o ServerOptions) (*Server, error) {
 	engine, err := engineOf(o.Engine)
 	if err != nil {
 		return nil, err
@@ -96,6 +100,12 @@ func NewServer(o ServerOptions) (*finch.App, error) {
 			}},
 		},
 	})
+	beside := func() *finch.SocketManagerOptions {
+		return &finch.SocketManagerOptions{
+			Limits: limits, Logger: o.Logger, AllowedOrigins: []string{"*"}, Engine: engine, Compression: compression,
+		}
+	}
+	rooms, tens := newRoomManager(beside()), newTensManager(beside())
 	app.AddRoute(
 		finch.Route{Path: "/echo", WS: func(ws *finch.RawSocket) {
 			// A socket that cannot take its answer is closed for being slow.
@@ -103,15 +113,32 @@ func NewServer(o ServerOptions) (*finch.App, error) {
 			ws.OnBinary(func(b []byte) { _ = ws.SendBinary(b) })
 		}},
 		finch.Route{Path: "/ws", Handler: manager},
+		finch.Route{Path: "/room", Handler: rooms},
+		finch.Route{Path: "/tens", Handler: tens},
 		finch.Route{Path: "/settle", Index: func(rq *finch.Request) error {
 			debug.FreeOSMemory()
 			return rq.RenderString("settled\n")
 		}},
 		finch.Route{Path: "/stats", Index: func(rq *finch.Request) error {
-			return rq.RenderJSON(heldBy(app, manager))
+			return rq.RenderJSON(heldBy(app, manager, rooms))
 		}},
 	)
-	return app, nil
+	return &Server{app, []*finch.SocketManager{rooms, tens}}, nil
+}
+
+// Server is the app, and what is beside it.
+type Server struct {
+	*finch.App
+	beside []*finch.SocketManager // which the app does not know
+}
+
+// Shutdown is documented at finch.App.
+func (s *Server) Shutdown(ctx context.Context) error {
+	var failed error
+	for _, m := range s.beside {
+		failed = errors.Join(failed, m.Shutdown(ctx))
+	}
+	return errors.Join(failed, s.App.Shutdown(ctx))
 }
 
 // Held is what a server holds, for whoever looks for leaks.
@@ -119,16 +146,18 @@ type Held struct {
 	Goroutines int            `json:"goroutines"`
 	HeapBytes  uint64         `json:"heap_bytes"` // in use, garbage of the last cycle included
 	Manager    finch.Stats    `json:"manager"`
+	Rooms      finch.Stats    `json:"rooms"` // of the manager at /room
 	App        finch.AppStats `json:"app"`
 }
 
-func heldBy(app *finch.App, manager *finch.SocketManager) Held {
+func heldBy(app *finch.App, manager, rooms *finch.SocketManager) Held {
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	return Held{
 		Goroutines: runtime.NumGoroutine(),
 		HeapBytes:  memory.HeapAlloc,
 		Manager:    manager.Stats(),
+		Rooms:      rooms.Stats(),
 		App:        app.Stats(),
 	}
 }
