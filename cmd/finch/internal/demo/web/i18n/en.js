@@ -87,6 +87,7 @@ export default {
   'recovery.open': 'Listening',
   'recovery.waiting': 'Next try in {seconds} s',
   'recovery.cut': 'Cut for {left} s · next try in {seconds} s',
+  'recovery.trying': 'Cut for {left} s · trying…',
   'recovery.closed': 'Closed',
   'recovery.still': 'Nothing was cut yet.',
   'recovery.dead': 'The network is dead. The server does not know it yet and goes on writing.',

@@ -87,6 +87,7 @@ export default {
   'recovery.open': 'در حال شنیدن',
   'recovery.waiting': 'تلاش بعدی تا {seconds} ثانیه',
   'recovery.cut': 'قطع تا {left} ثانیه · تلاش بعدی تا {seconds} ثانیه',
+  'recovery.trying': 'قطع تا {left} ثانیه · در حال تلاش…',
   'recovery.closed': 'بسته شد',
   'recovery.still': 'هنوز چیزی قطع نشده است.',
   'recovery.dead': 'شبکه از کار افتاد. سرور هنوز نمی‌داند و همچنان می‌نویسد.',

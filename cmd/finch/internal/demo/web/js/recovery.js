@@ -107,7 +107,8 @@ class Recovery {
       this.state.dataset.state = phase;
       this.state.dataset.cut = String(cut);
       const seconds = Math.max(0, Math.ceil((until - performance.now()) / 1000));
-      say($('.state-text', this.state), phase === 'waiting' && cut ? 'recovery.cut' : `recovery.${phase}`, { seconds, left: Math.ceil(this.network.left / 1000) });
+      const word = !cut || phase === 'closed' ? phase : phase === 'waiting' ? 'cut' : 'trying';
+      say($('.state-text', this.state), `recovery.${word}`, { seconds, left: Math.ceil(this.network.left / 1000) });
       for (const button of document.querySelectorAll('[data-cut]')) button.disabled = phase !== 'open';
     };
     draw();
