@@ -138,13 +138,13 @@ func (p *presence) tellWatchers(r *roster) {
 	if len(r.changes) > presenceMost {
 		change.Partial = true
 	} else {
-		for name, told := range r.changes {
+		for name, known := range r.changes {
 			switch who := r.merged(name); {
-			case who == nil && told:
+			case who == nil && (known.told || known.listed):
 				change.Left = append(change.Left, name)
 			case who != nil:
 				one := who.member(name)
-				if told {
+				if known.told {
 					change.Updated = append(change.Updated, one.shown())
 				} else {
 					change.Joined = append(change.Joined, one.shown())
