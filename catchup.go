@@ -25,15 +25,18 @@ const (
 // feed can let it in again.
 func (s *Socket) goOn(at hub.Address, from broker.Position) {
 	for !from.IsZero() {
-		next, more := s.portion(at, from)
+		next, more := from, true
+		if s.conn.Queued() == 0 { // it has taken the last portion
+			next, more = s.portion(at, from)
+		}
 		if !more {
 			break
 		}
-		from = next
-		if s.conn.Queued() > 0 {
+		if next == from {
 			s.pauseCatchUp(at)
 			return
 		}
+		from = next
 	}
 	if err := s.set(&attendance{socket: s, at: at, way: bySelf}); err != nil && !errors.Is(err, ErrClosed) {
 		s.sink().Overflow()
@@ -95,12 +98,12 @@ func (s *Socket) portion(at hub.Address, from broker.Position) (next broker.Posi
 	if !behind || l.from != from || s.closing {
 		return from, false // it has found another way in meanwhile, or left
 	}
-	switch m.hub.Replay(s.member, frames, size+m.gate.config.QueueBytes) {
+	switch m.hub.Replay(s.member, frames, size+m.gate.config.QueueBytes/2) {
 	case nil:
 		s.more.lagging[at] = lag{from: next, back: true}
 		return next, true
 	case hub.ErrSlow:
-		return from, true // it has not taken the last portion yet
+		return from, true // the hub has not handed over the last portion yet
 	}
 	return from, false
 }

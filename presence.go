@@ -48,19 +48,13 @@ type roster struct {
 
 	mu      sync.Mutex // guards everything below; taken after presence.mu
 	people  map[string]*person
-	changes map[string]awareness // names that changed, and who had heard of them before
+	changes map[string]bool // names that changed, and whether watchers had been told of them
 	gone    bool            // it is not in presence.rosters any more
 
 	// In a cluster:
 	seq       uint64              // of the last news to the other nodes
 	own       map[string]struct{} // names that changed here since
 	elsewhere map[string]*party   // by node; nil while nobody watches here
-}
-
-// awareness is who knows of a name that changes.
-type awareness struct {
-	told   bool // all watchers, before it changed
-	listed bool // somebody who asked since, and may watch
 }
 
 // person is one name in a roster.
@@ -132,11 +126,11 @@ func (r *roster) idle() bool {
 // stir notes that a name changes, before it does. The roster is locked.
 func (p *presence) stir(r *roster, name string) {
 	if r.changes == nil {
-		r.changes = make(map[string]awareness, 1)
+		r.changes = make(map[string]bool, 1)
 		go p.awaken(r)
 	}
 	if _, ok := r.changes[name]; !ok {
-		r.changes[name] = awareness{told: r.merged(name) != nil}
+		r.changes[name] = r.merged(name) != nil
 	}
 }
 
@@ -408,9 +402,6 @@ func (r *roster) members(names []string) (members []Member) {
 	for _, name := range names {
 		if who := r.merged(name); who != nil {
 			members = append(members, who.member(name))
-			if known, changing := r.changes[name]; changing {
-				r.changes[name] = awareness{known.told, true}
-			}
 		}
 	}
 	return members

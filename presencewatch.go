@@ -138,13 +138,13 @@ func (p *presence) tellWatchers(r *roster) {
 	if len(r.changes) > presenceMost {
 		change.Partial = true
 	} else {
-		for name, known := range r.changes {
+		for name, told := range r.changes {
 			switch who := r.merged(name); {
-			case who == nil && (known.told || known.listed):
+			case who == nil && told:
 				change.Left = append(change.Left, name)
 			case who != nil:
 				one := who.member(name)
-				if known.told {
+				if told {
 					change.Updated = append(change.Updated, one.shown())
 				} else {
 					change.Joined = append(change.Joined, one.shown())
