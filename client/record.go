@@ -8,7 +8,7 @@ import (
 )
 
 // codeUnavailable is the one refusal after which a client joins again by itself.
-const codeUnavailable = "unavailable"
+const codeUnavailable = protocol.RefusalUnavailable
 
 // A room is what the client keeps of a room: where it stands and what waits for
 // it. Its fields are guarded by the client's mu, and its methods called with it
@@ -118,6 +118,7 @@ func (r *room) in(s *standing) Event {
 		event = r.tell(&Reset{Room: r.name, Position: s.Position, Reason: s.Reason})
 	case recovered: // the messages move it
 	case fresh:
+		r.text = "" // where nothing was published yet there is no position
 		r.adopt(s.Position)
 	default: // joined once more, in the middle
 		r.advance(s.Position)
@@ -166,7 +167,7 @@ func (r *room) refuse(e *Error) Event {
 }
 
 func notInRoom(name string) *Error {
-	return &Error{Status: protocol.StatusForbidden, Code: "not_in_room", Message: "this client is not in the room " + name}
+	return &Error{Status: protocol.StatusForbidden, Code: protocol.RefusalNotInRoom, Message: "this client is not in the room " + name}
 }
 
 // unlink: the connection is gone.
@@ -186,7 +187,7 @@ func (r *room) sendJoin() {
 		Position string `json:"position,omitempty"`
 	}{r.name, r.text})
 	if err != nil {
-		r.refuse(&Error{Status: protocol.StatusUnprocessable, Code: "bad_room", Message: err.Error()})
+		r.refuse(&Error{Status: protocol.StatusUnprocessable, Code: protocol.RefusalBadRoom, Message: err.Error()})
 		return
 	}
 	k := &call{asks: true, outgoing: outgoing{Envelope: protocol.Envelope{Path: protocol.PathJoin, Data: raw}}}

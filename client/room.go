@@ -90,7 +90,7 @@ func (r Room) Leave(ctx context.Context) error {
 	}
 	record.leaving = true
 	c.mu.Unlock()
-	_, err := c.ask(ctx, protocol.PathLeave, map[string]string{"room": r.name}, nil)
+	_, err := c.ask(ctx, protocol.PathLeave, map[string]string{"room": r.name})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	record.leaving = false

@@ -274,7 +274,7 @@ func TestPresenceIsWatchedAsAWhole(t *testing.T) {
 			conn.SendText(fmt.Sprintf(`{"path":"finch.presence","status":200,"room":"chat:7","data":%s}`, data))
 		}
 		m := conn.take(protocol.PathPresence)
-		change(`{"joined":[{"id":"ghost","devices":1}],"count":9}`) // before the answer: is in it, or over
+		change(`{"joined":[{"id":"d","devices":1}],"count":3}`) // crosses the answer: is applied behind it
 		conn.Answer(m, `{"members":[{"id":"b","devices":1},{"id":"a","devices":2}],"count":2}`)
 		change(`{"joined":[{"id":"c","devices":1}],"left":["b"],"count":2}`)
 		synctest.Wait()
@@ -286,7 +286,7 @@ func TestPresenceIsWatchedAsAWhole(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		wantWords(t, seen, "2: a*2 b*1", "2: a*2 c*1", "2: a*2 c*3", "1: z*1")
+		wantWords(t, seen, "2: a*2 b*1", "2: a*2 c*1 d*1", "2: a*2 c*3 d*1", "1: z*1")
 		m = conn.take(protocol.PathPresence) // nobody watches any more
 		if string(m.Data) != `{"room":"chat:7","watch":false,"limit":1}` {
 			t.Errorf("the watch was ended with %s", m.Data)
