@@ -58,6 +58,9 @@ func (r *room) tidy() {
 	if r.wanted || r.given || r.leaving || r.readers > 0 || len(r.publishes) > 0 || len(r.joiners) > 0 || len(r.watches) > 0 {
 		return
 	}
+	if r.stream != nil && len(r.stream.events) > 0 {
+		return // a loop that begins now learns how it ended
+	}
 	r.clearTimers()
 	delete(r.c.rooms, r.name)
 }
@@ -150,20 +153,25 @@ func (r *room) out(s *standing) Event {
 
 // refuse: the client is out of the room and does not come back by itself.
 func (r *room) refuse(e *Error) Event {
-	r.wanted, r.given, r.member, r.asked, r.lagging = false, false, false, false, false
-	r.text = ""
-	r.clearTimers()
 	why := e
 	if why == nil {
 		why = notInRoom(r.name)
 	}
+	r.depart(why)
+	event := r.tell(&Left{Room: r.name, Err: e})
+	r.tidy()
+	return event
+}
+
+// depart forgets that the client is, or wanted to be, in the room.
+func (r *room) depart(why error) {
+	r.clearTimers()
+	r.wanted, r.given, r.member, r.asked, r.greeted, r.lagging, r.join = false, false, false, false, false, false, nil
+	r.text = ""
 	r.settleJoiners(nil, why)
 	r.failPublishes(why)
 	r.staleWatches()
-	event := r.tell(&Left{Room: r.name, Err: e})
 	r.c.changed()
-	r.tidy()
-	return event
 }
 
 func notInRoom(name string) *Error {
@@ -216,9 +224,11 @@ func (r *room) joinAnswered(m *incoming, err error) {
 	case e.Code == codeUnavailable:
 		r.asked = false
 		r.joinLater()
+	case r.text == "": // never was in: whoever joins is told
+		r.depart(e)
+		r.tidy()
 	default:
-		wasIn := r.text != ""
-		if event := r.refuse(e); wasIn && event != nil && r.c.options.OnEvent != nil {
+		if event := r.refuse(e); event != nil && r.c.options.OnEvent != nil {
 			r.c.inbox.put(item{link: r.c.link, event: event})
 		}
 	}

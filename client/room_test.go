@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -149,6 +150,30 @@ func TestALoopEndsForAReason(t *testing.T) {
 		synctest.Wait()
 		c.Close()
 		wantError(t, "Close", <-done, client.ErrClosed)
+	})
+}
+
+func TestALoopThatBeginsLateLearnsHowItEnded(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.client(client.Options{})
+		conn := w.open(c)
+		room := w.joined(c, conn)
+		conn.post(1, "1")
+		conn.event(protocol.PathReset, `{"room":"chat:7","position":"f.1.a","reason":"epoch"}`)
+		conn.event(protocol.PathLeft, `{"room":"chat:7"}`)
+		synctest.Wait()
+		told, done := reading(context.Background(), room)
+		wantError(t, "the loop", <-done, nil)
+		wantWords(t, told(), "joined e.0.a false 0", "1", "reset f.1.a epoch", "left <nil>")
+		done2 := start(func() error { _, err := room.Join(context.Background()); return err })
+		conn.Fail(conn.take(protocol.PathJoin), 403, "forbidden")
+		var e *client.Error
+		if err := <-done2; !errors.As(err, &e) || e.Code != "forbidden" {
+			t.Errorf("a refused join: %v", err)
+		}
+		if n := client.Kept(c); n != 0 {
+			t.Errorf("of %d rooms something is kept", n)
+		}
 	})
 }
 
