@@ -19,6 +19,7 @@ type Client struct {
 	options Options
 	inbox   *inbox
 	lastID  atomic.Int64
+	retry   retry // of run's alone
 
 	life context.Context // ends with Close
 	end  context.CancelCauseFunc
@@ -34,7 +35,6 @@ type Client struct {
 
 	handlers map[string]handler
 
-	retry retry
 	token string // the last that Token gave; empty: ask for one
 
 	// The connection. link is nil while there is none; it greets until open.
@@ -45,8 +45,8 @@ type Client struct {
 	// than 0: never.
 	heartbeat time.Duration
 
-	queue      []*call // waits for the connection to open, in order
-	queueBytes int
+	queue      []*call               // waits for the connection to open, in order
+	queueBytes int                   // of queue, and of publishes that are not recorded
 	calls      map[protocol.ID]*call // sent on link, not answered
 
 	ticket   string
@@ -75,7 +75,7 @@ func New(address string, o *Options) (*Client, error) {
 		handlers: make(map[string]handler), calls: make(map[protocol.ID]*call), rooms: make(map[string]*room),
 	}
 	c.inbox = newInbox(c.options.InboxBytes)
-	c.retry = retry{first: c.options.RetryFirst, most: c.options.RetryMax, steady: c.options.RetrySteady}
+	c.retry = c.options.retry()
 	c.life, c.end = context.WithCancelCause(context.Background())
 	return c, nil
 }

@@ -7,8 +7,12 @@ import (
 	"github.com/finch-go/finch/protocol"
 )
 
-// grace is what a living server may take longer than its heartbeat.
-const grace = 5 * time.Second
+const (
+	// grace is what a living server may take longer than its heartbeat.
+	grace = 5 * time.Second
+	// defaultHeartbeat, in milliseconds, is for a server that has none.
+	defaultHeartbeat = 25_000
+)
 
 // What every server takes in one finch.hello unless it says otherwise.
 const (
@@ -106,8 +110,10 @@ func (c *Client) welcomed(l *link, m *incoming, err error) {
 	}
 	c.name = w.From
 	c.limits = w.Limits
-	c.heartbeat = c.options.Heartbeat
-	if c.heartbeat == 0 && w.Heartbeat > 0 {
+	if c.heartbeat = c.options.Heartbeat; c.heartbeat == 0 {
+		if w.Heartbeat <= 0 {
+			w.Heartbeat = defaultHeartbeat
+		}
 		c.heartbeat = milliseconds(w.Heartbeat, time.Hour) + grace
 	}
 	c.open = true

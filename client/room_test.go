@@ -73,6 +73,7 @@ func TestASlowLoopLagsAndIsCaughtUp(t *testing.T) {
 		conn.Answer(m, `{"room":"chat:7","position":"e.10.a","recovered":true,"missed":16}`)
 		for i := 11; i <= 27; i++ {
 			conn.post(i, fmt.Sprint(i))
+			synctest.Wait() // the loop keeps up
 		}
 		want := []string{"joined e.0.a false 0"}
 		for i := 1; i <= 10; i++ {
@@ -200,6 +201,29 @@ func TestAJoinThatIsGivenUpIsTakenBack(t *testing.T) {
 	})
 }
 
+func TestAJoinThatOthersWaitForIsNotTakenBack(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.client(client.Options{})
+		conn := w.open(c)
+		join := func(d time.Duration) <-chan error {
+			ctx, cancel := context.WithTimeout(context.Background(), d)
+			return start(func() error { defer cancel(); _, err := c.Room("chat:7").Join(ctx); return err })
+		}
+		long := join(time.Hour)
+		synctest.Wait()
+		wantError(t, "the impatient one", <-join(time.Second), context.DeadlineExceeded)
+		conn.admit(at(0))
+		wantError(t, "the patient one", <-long, nil)
+		conn.idle()
+		conn.Drop() // the client is in the room, for all that who asks again during the break
+		synctest.Wait()
+		wantError(t, "another impatient one", <-join(time.Millisecond), context.DeadlineExceeded)
+		if _, hello := w.greet(); hello["rooms"] == nil {
+			t.Errorf("finch.hello does not name the room: %v", hello)
+		}
+	})
+}
+
 func TestAnUnavailableRoomIsTriedAgain(t *testing.T) {
 	inMemory(t, func(w *world) {
 		c := w.client(client.Options{})
@@ -289,7 +313,7 @@ func TestPresenceIsWatchedAsAWhole(t *testing.T) {
 				for _, m := range p.Members {
 					line += fmt.Sprintf(" %s*%d", m.ID, m.Devices)
 				}
-				if seen = append(seen, line); len(seen) == 4 {
+				if seen = append(seen, line); len(seen) == 6 {
 					return nil
 				}
 			}
@@ -301,6 +325,7 @@ func TestPresenceIsWatchedAsAWhole(t *testing.T) {
 		m := conn.take(protocol.PathPresence)
 		change(`{"joined":[{"id":"d","devices":1}],"count":3}`) // crosses the answer: is applied behind it
 		conn.Answer(m, `{"members":[{"id":"b","devices":1},{"id":"a","devices":2}],"count":2}`)
+		synctest.Wait()
 		change(`{"joined":[{"id":"c","devices":1}],"left":["b"],"count":2}`)
 		synctest.Wait()
 		change(`{"joined":[],"count":"nonsense"}`)
@@ -308,10 +333,13 @@ func TestPresenceIsWatchedAsAWhole(t *testing.T) {
 		synctest.Wait()
 		change(`{"count":1000,"partial":true}`)
 		conn.Answer(conn.take(protocol.PathPresence), `{"members":[{"id":"z","devices":1}],"count":1}`)
+		conn.event(protocol.PathLeft, `{"room":"chat:7","error":{"code":"unavailable","message":"later"}}`)
+		conn.Answer(conn.take(protocol.PathJoin), `{"room":"chat:7","position":"e.0.a","recovered":true}`)
+		conn.Answer(conn.take(protocol.PathPresence), `{"members":[],"count":0}`) // the watch ended with the membership
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		wantWords(t, seen, "2: a*2 b*1", "2: a*2 c*1 d*1", "2: a*2 c*3 d*1", "1: z*1")
+		wantWords(t, seen, "2: a*2 b*1", "3: a*2 b*1 d*1", "2: a*2 c*1 d*1", "2: a*2 c*3 d*1", "1: z*1", "0:")
 		m = conn.take(protocol.PathPresence) // nobody watches any more
 		if string(m.Data) != `{"room":"chat:7","watch":false,"limit":1}` {
 			t.Errorf("the watch was ended with %s", m.Data)
