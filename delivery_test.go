@@ -173,6 +173,11 @@ func (w *stage) conclude() {
 // all has come to rest.
 func (w *stage) until(examine func()) {
 	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
+		if !w.bubble { // where time does not stand still, an answer may have come too late to act on
+			for _, a := range w.actors {
+				a.post()
+			}
+		}
 		w.mu.Lock()
 		if w.failed == "" {
 			examine()

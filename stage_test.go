@@ -366,6 +366,9 @@ func (w *stage) send(n *playhouse, room string, a *actor, r *rand.Rand) {
 	}
 	w.mu.Lock()
 	from := n.name + name
+	if !w.bubble { // each actor is directed by a goroutine of its own, and only that one's order is kept
+		from += " for " + a.name
+	}
 	w.waves[from]++
 	said := saying{ID: "wave of " + from, From: from, N: w.waves[from]}
 	var opts []finch.SendOption
