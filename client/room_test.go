@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -255,9 +256,10 @@ func TestRoomsWithoutALoopAreToldToOnEvent(t *testing.T) {
 		conn.post(7, "7")
 		conn.event(protocol.PathReset, `{"room":"chat:7","position":"f.1.a","reason":"epoch"}`)
 		conn.event(protocol.PathReset, `{"to":"user","position":"u.1.a","reason":"trimmed"}`)
+		conn.event("post", strings.Repeat("[", 500)+strings.Repeat("]", 500)) // deeper than most servers take
 		conn.event(protocol.PathLeft, `{"room":"chat:7"}`)
 		synctest.Wait()
-		wantWords(t, told, "joined e.5.a false 0", "6", "lagged", "7", "reset f.1.a epoch", "reset u.1.a trimmed", "left <nil>")
+		wantWords(t, told, "joined e.5.a false 0", "6", "lagged", "7", "reset f.1.a epoch", "reset u.1.a trimmed", "post "+strings.Repeat("[", 500)+strings.Repeat("]", 500), "left <nil>")
 		if n := client.Kept(c); n != 0 {
 			t.Errorf("of %d rooms something is kept", n)
 		}
