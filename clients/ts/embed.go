@@ -1,0 +1,14 @@
+// Package ts carries the client of Finch for browsers, so that a server can
+// hand it out without a build of its own. It is not the client: that is
+// written in TypeScript, in src, and its npm package is finch-client.
+package ts
+
+import _ "embed"
+
+// Script is the client with rooms, recovery and presence as one minified
+// ECMAScript module, built from the sources beside it (npm run build). It
+// exports connect, FinchError, closeCode and closeCodes, and loads nothing. Do
+// not change the bytes.
+//
+//go:embed dist/finch-client.js
+var Script []byte
