@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/url"
 	"sync"
@@ -203,8 +204,12 @@ func (c *Client) received(l *link, ev frame.Event) {
 			payload = append(make([]byte, 0, len(payload)), payload...)
 		}
 		m, err := parse(payload, ev.Opcode == frame.Binary)
-		if err != nil { // a text of the app's own, or of a later version
-			c.options.Logger.Debug("finch client: passed over a message", "bytes", len(payload), "error", err)
+		switch {
+		case errors.Is(err, protocol.ErrNotEnvelope): // a text of the app's own
+			c.options.Logger.Debug("finch client: passed over a text", "bytes", len(payload))
+			return
+		case err != nil:
+			c.options.Logger.Warn("finch client: passed over a message that is not of the form", "bytes", len(payload), "error", err)
 			return
 		}
 		if item, ok := c.handle(l, m); ok {

@@ -116,12 +116,11 @@ func (r *room) in(s *standing) Event {
 	var event Event
 	switch {
 	case reset:
-		r.adopt(s.Position)
+		r.begin(s.Position)
 		event = r.tell(&Reset{Room: r.name, Position: s.Position, Reason: s.Reason})
 	case recovered: // the messages move it
 	case fresh:
-		r.text = "" // where nothing was published yet there is no position
-		r.adopt(s.Position)
+		r.begin(s.Position)
 	default: // joined once more, in the middle
 		r.advance(s.Position)
 	}
