@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/finch-go/finch/internal/hub"
@@ -37,6 +38,8 @@ type presence struct {
 	mu      sync.Mutex
 	rosters map[string]*roster
 	stirred []*roster // with changes that are not told yet
+
+	comparing atomic.Bool // compareAll is planned
 
 	hearing sync.Mutex // guards unheard
 	unheard []heard    // news of other nodes

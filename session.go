@@ -48,6 +48,7 @@ type Session struct {
 	grace   *time.Timer
 	drops   int // counts graces: a timer that fired late is known by it
 	over    bool
+	attempt uint64 // the client's number of the connection that has it
 }
 
 // User returns who is behind the session; empty if nobody in particular.
@@ -132,15 +133,15 @@ func (m *SocketManager) begin(s *Socket) *Session {
 
 // adopt makes a session that is not here yet that of a socket. If it has come
 // here meanwhile, with another socket of the client, it is moved.
-func (m *SocketManager) adopt(s *Socket, t *ticket, r resumption) resumption {
-	ses := &Session{manager: m, id: t.session, user: t.user}
+func (m *SocketManager) adopt(s *Socket, t *ticket, attempt uint64, r resumption) resumption {
+	ses := &Session{manager: m, id: t.session, user: t.user, attempt: attempt}
 	ses.mu.Lock() // whoever finds it waits until the socket has it
 	for {
 		already := m.sessions.put(ses)
 		if already == nil {
 			break
 		}
-		if moved, ok := already.moveTo(s); ok {
+		if moved, ok := already.moveTo(s, attempt); ok {
 			ses.mu.Unlock()
 			return moved
 		}
@@ -204,7 +205,7 @@ func (s *Socket) saidHello() bool { return s.session() != nil }
 func (s *Socket) Session() *Session { return s.session() }
 
 // resumption is what a client comes back to. It has no session if the socket
-// has ended meanwhile.
+// has ended meanwhile, or a later one of the client has the session.
 type resumption struct {
 	session *Session
 	held    bool // it had not left
@@ -213,37 +214,59 @@ type resumption struct {
 
 // resume makes the session of a ticket that of a new socket. The old socket, if
 // it still lives, is closed.
-func (m *SocketManager) resume(ctx context.Context, s *Socket, t *ticket) resumption {
+//
+// attempt is the client's own number of this connection, 0 if it numbers none. A
+// hello may wait on a node that stands still, while its client gives up and
+// resumes elsewhere: whichever has the lower number comes too late, and takes
+// nothing from anybody.
+func (m *SocketManager) resume(ctx context.Context, s *Socket, t *ticket, attempt uint64) resumption {
 	if ses := m.sessions.get(t.session); ses != nil {
-		if r, ok := ses.moveTo(s); ok {
+		if r, ok := ses.moveTo(s, attempt); ok {
 			return r
 		}
 	}
 	r := resumption{granted: t.rooms}
 	if t.node != m.node.id {
-		if granted, held, known := m.node.takeFrom(ctx, t.node, t.session); known {
-			r.granted, r.held = granted, held
+		switch granted, answer := m.node.takeFrom(ctx, t.node, t.session, attempt); answer {
+		case sessionGiven:
+			r.granted, r.held = granted, true
+		case sessionKept:
+			s.superseded()
+			return resumption{}
 		}
 	}
-	return m.adopt(s, t, r)
+	return m.adopt(s, t, attempt, r)
 }
+
+// superseded closes a socket that came too late for its session.
+func (s *Socket) superseded() {
+	s.close(protocol.CloseReplaced, "a later connection has this session")
+}
+
+// late tells whether a connection is older than the one that has the session.
+// Called with mu held.
+func (ses *Session) late(attempt uint64) bool { return attempt > 0 && attempt < ses.attempt }
 
 // moveTo gives the session another socket, with the rooms that the server had
 // joined the old one to; false if the session is over. All of it is one step: a
 // client in a hurry may take the session to the next socket already.
-func (ses *Session) moveTo(s *Socket) (r resumption, ok bool) {
+func (ses *Session) moveTo(s *Socket, attempt uint64) (r resumption, ok bool) {
 	m := ses.manager
 	ses.mu.Lock()
 	switch {
 	case ses.over:
 		ses.mu.Unlock()
 		return r, false
+	case ses.late(attempt):
+		ses.mu.Unlock()
+		s.superseded()
+		return r, true
 	case !s.take(ses): // the new socket has ended meanwhile: nothing has changed
 		ses.mu.Unlock()
 		return r, true
 	}
 	old, granted, present := ses.strip()
-	ses.socket = s
+	ses.socket, ses.attempt = s, attempt
 	for _, room := range granted {
 		s.grant(room)
 	}
@@ -256,13 +279,17 @@ func (ses *Session) moveTo(s *Socket) (r resumption, ok bool) {
 }
 
 // surrender ends the session on this node, because its client has come to
-// another; false if it is over already.
-func (ses *Session) surrender() (granted []string, ok bool) {
+// another.
+func (ses *Session) surrender(attempt uint64) (granted []string, answer sessionAnswer) {
 	m := ses.manager
 	ses.mu.Lock()
-	if ses.over {
+	switch {
+	case ses.over:
 		ses.mu.Unlock()
-		return nil, false
+		return nil, sessionUnknown
+	case ses.late(attempt):
+		ses.mu.Unlock()
+		return nil, sessionKept
 	}
 	old, granted, present := ses.strip()
 	ses.over = true
@@ -272,7 +299,7 @@ func (ses *Session) surrender() (granted []string, ok bool) {
 	if old != nil {
 		old.close(protocol.CloseReplaced, "another connection resumed this session")
 	}
-	return granted, true
+	return granted, sessionGiven
 }
 
 // revoke takes a session that has no socket out of a room.
