@@ -252,21 +252,12 @@ func (w *stage) act(r *rand.Rand, a *actor) {
 	room := stageRooms[r.IntN(len(stageRooms))]
 	w.mu.Lock()
 	away := a.link == nil
-	var again []string
-	for at, s := range a.places {
-		if s.again {
-			again = append(again, at[1:])
-		}
-	}
 	w.mu.Unlock()
-	for _, room := range again {
-		a.join(room)
-	}
 	if away && r.IntN(3) == 0 {
 		a.connect(n)
 		return
 	}
-	a.post()
+	a.insist()
 	pad := 0
 	if r.IntN(4) == 0 {
 		pad = r.IntN(3000)
