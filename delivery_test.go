@@ -151,7 +151,14 @@ func (w *stage) conclude() {
 	}
 	w.pass(2 * time.Minute)
 	w.judge()
-	w.until(w.compare)
+	w.until(func() {
+		w.compare()
+		for _, a := range w.actors {
+			if a.link == nil && !w.bubble {
+				w.returning = append(w.returning, a)
+			}
+		}
+	})
 	w.judge()
 	w.leaveNothing()
 	w.judge()
@@ -162,6 +169,10 @@ func (w *stage) conclude() {
 // all has come to rest.
 func (w *stage) until(examine func()) {
 	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
+		for _, a := range w.returning { // a busy machine may have cut it off
+			a.connect(w.nodes[0])
+		}
+		w.returning = nil
 		for _, a := range w.actors {
 			a.insist()
 		}

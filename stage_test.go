@@ -44,6 +44,8 @@ type stage struct {
 	acked  map[string]bool
 	gone   map[string]bool // acknowledged and lost or forgotten by the store
 	lives  map[*finch.Session]string
+
+	returning []*actor // of the one who concludes
 }
 
 // playhouse is one node.
@@ -356,7 +358,7 @@ func (w *stage) send(n *playhouse, room string, a *actor, r *rand.Rand) {
 		to, name = n.manager.Everyone(), "everyone"
 	}
 	w.mu.Lock()
-	from := n.name + name
+	from := n.name + name + " for " + a.name // each actor has one director, who counts
 	w.waves[from]++
 	said := saying{ID: "wave of " + from, From: from, N: w.waves[from]}
 	var opts []finch.SendOption
