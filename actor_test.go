@@ -309,6 +309,22 @@ func (a *actor) publish(room string, keyed, echo bool, pad int) {
 	a.write(l, text)
 }
 
+// insist asks again for what was refused for a while.
+func (a *actor) insist() {
+	a.stage.mu.Lock()
+	var again []string
+	for at, s := range a.places {
+		if s.again {
+			again = append(again, at[1:])
+		}
+	}
+	a.stage.mu.Unlock()
+	for _, room := range again {
+		a.join(room)
+	}
+	a.post()
+}
+
 // post sends the letter, if it is not on its way.
 func (a *actor) post() {
 	w := a.stage
