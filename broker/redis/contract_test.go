@@ -3,7 +3,6 @@ package redis_test
 import (
 	"testing"
 
-	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/broker/brokertest"
 	"github.com/finch-go/finch/broker/redis"
 )
@@ -11,9 +10,6 @@ import (
 func TestStandaloneKeepsTheContract(t *testing.T) {
 	s := startServer(t)
 	brokertest.Run(t, func(t *testing.T) *brokertest.Store {
-		o := redis.Options{Addresses: []string{s.address()}, Namespace: namespace()}
-		return &brokertest.Store{
-			Node: func() broker.Broker { return redis.New(o) },
-		}
+		return newStore(t, redis.Options{Addresses: []string{s.address()}}).contract()
 	})
 }

@@ -1,0 +1,15 @@
+package redis
+
+import "time"
+
+// RoomKeys returns the names of a room's head and of its messages.
+func RoomKeys(o Options, room string) (head, messages string) {
+	o, _ = o.withDefaults()
+	n := newNames(o.Namespace, o.Database, o.Partitions)
+	return n.key(kindHead, room), n.key(kindMessages, room)
+}
+
+// Hasten makes a broker that has not been started look at things more often.
+func Hasten(b *Broker, beat, lease, probe time.Duration) {
+	b.rhythm.beat, b.rhythm.patience, b.rhythm.lease, b.rhythm.probe = beat, 2*beat, lease, probe
+}
