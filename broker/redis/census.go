@@ -137,11 +137,3 @@ func (b *Broker) lease(ctx context.Context, what, incarnation string) (done int6
 	}
 	return done, live, nil
 }
-
-// look makes the watch look at the nodes at once.
-func (b *Broker) look() {
-	select {
-	case b.doubt <- struct{}{}:
-	default:
-	}
-}

@@ -86,8 +86,5 @@ func (b *Broker) suspect(err error) {
 	if word, ok := refusal(err); ok && word != "READONLY" && word != "MASTERDOWN" && word != "CLUSTERDOWN" {
 		return
 	}
-	select {
-	case b.doubt <- struct{}{}:
-	default:
-	}
+	nudge(b.doubt)
 }

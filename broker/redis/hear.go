@@ -47,7 +47,7 @@ func (b *Broker) hear(ln *line, m rueidis.PubSubMessage) {
 	case kind == kindEveryone && f.kind == frameSent:
 		b.sink.Receive(f.sent(broker.Target{}))
 	case kind == kindEveryone && f.kind == frameNodes:
-		b.look()
+		nudge(b.doubt)
 	case kind == kindNode && f.kind == frameSent:
 		b.sink.Receive(f.sent(broker.Target{Kind: broker.ToNode, Name: of}))
 	case kind == kindNode && f.kind == frameQuestion:

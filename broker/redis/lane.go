@@ -27,6 +27,7 @@ type lane struct {
 	fixed     []string      // channels that every node hears: its own, and everyone's
 	probe     string        // one of fixed: what this node says to itself
 	wake      chan struct{} // there may be something to do
+	again     chan struct{} // what failed may succeed now
 
 	// mu guards what follows, and is held while the sink is called with what was
 	// heard on the lane: that is what makes calls for one room sequential.
@@ -56,13 +57,16 @@ type interest struct {
 func newLane(b *Broker, partition int, probe string, fixed []string) *lane {
 	return &lane{
 		broker: b, partition: partition, probe: probe, fixed: fixed,
-		wake: make(chan struct{}, 1), rooms: map[string]*interest{}, changed: make(chan struct{}),
+		wake: make(chan struct{}, 1), again: make(chan struct{}, 1), rooms: map[string]*interest{}, changed: make(chan struct{}),
 	}
 }
 
-func (l *lane) stir() {
+func (l *lane) stir() { nudge(l.wake) }
+
+// nudge puts something into a channel that holds one, unless it is there already.
+func nudge(c chan struct{}) {
 	select {
-	case l.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -149,16 +153,14 @@ func (l *lane) progress() {
 	l.changed = make(chan struct{})
 }
 
-// lose says that the lane is not heard any more, if it was heard on ln.
+// lose says that the lane is not heard any more, if it was heard on ln. Nobody is
+// told yet that it is: mostly it is heard again in a moment, and uncertain then.
 func (l *lane) lose(ln *line, why error) {
 	l.mu.Lock()
-	if l.line != ln || ln == nil || l.closed {
-		l.mu.Unlock()
-		return
+	defer l.mu.Unlock()
+	if l.line == ln && ln != nil && !l.closed {
+		l.loseLocked(why)
 	}
-	l.loseLocked(why)
-	l.mu.Unlock()
-	l.broker.judge()
 }
 
 func (l *lane) loseLocked(why error) {
@@ -189,7 +191,7 @@ func (l *lane) run(ctx context.Context) {
 				return
 			}
 			l.fail(err)
-			if !pause.wait(ctx) {
+			if !pause.wait(ctx, l.again) {
 				return
 			}
 		}
@@ -368,18 +370,15 @@ func (b *Broker) unsubscribed(ln *line, s rueidis.PubSubSubscription) {
 	}
 	l := b.lane(partition)
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	asked := false
 	if kind == kindRoom {
 		in := l.rooms[of]
 		asked = in == nil || in.life != l.lives
 	}
-	if asked || l.line != ln || l.closed {
-		l.mu.Unlock()
-		return
+	if !asked && l.line == ln && !l.closed {
+		l.loseLocked(errMoved)
 	}
-	l.loseLocked(errMoved)
-	l.mu.Unlock()
-	b.judge()
 }
 
 var errMoved = errors.New("redis: the partition moved to another server of the cluster")

@@ -16,13 +16,16 @@ func newPause(shortest, longest time.Duration) *pause {
 
 func (p *pause) reset() { p.next = p.shortest }
 
-// wait reports false if ctx ended.
-func (p *pause) wait(ctx context.Context) bool {
+// wait reports false if ctx ended. Something on early ends it before its time; nil
+// never does.
+func (p *pause) wait(ctx context.Context, early <-chan struct{}) bool {
 	t := time.NewTimer(p.next/2 + rand.N(p.next))
 	defer t.Stop()
 	p.next = min(2*p.next, p.longest)
 	select {
 	case <-t.C:
+		return true
+	case <-early:
 		return true
 	case <-ctx.Done():
 		return false

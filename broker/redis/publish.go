@@ -122,7 +122,7 @@ func (b *Broker) run(ctx context.Context, script *rueidis.Lua, keys, args []stri
 		if deadline.IsZero() {
 			deadline = time.Now().Add(b.options.Timeout)
 		}
-		if time.Now().After(deadline) || !pause.wait(ctx) {
+		if time.Now().After(deadline) || !pause.wait(ctx, nil) {
 			return result
 		}
 	}

@@ -30,7 +30,7 @@ func (b *Broker) Read(ctx context.Context, room string, r broker.Range) (broker.
 	pause := newPause(5*time.Millisecond, 50*time.Millisecond)
 	for try := 0; ; try++ {
 		page, err := b.read(ctx, room, r)
-		if err != nil || try == 3 || page.Head.Offset >= r.Until || page.Head.Epoch != r.From.Epoch || !pause.wait(ctx) {
+		if err != nil || try == 3 || page.Head.Offset >= r.Until || page.Head.Epoch != r.From.Epoch || !pause.wait(ctx, nil) {
 			return page, err
 		}
 	}

@@ -3,13 +3,12 @@ package redis_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -49,7 +48,6 @@ type server struct {
 	args    []string
 	process *exec.Cmd
 	output  *bytes.Buffer
-	client  rueidis.Client
 }
 
 // handedOut keeps a port from being taken twice by one run.
@@ -122,28 +120,29 @@ func (s *server) awaitReady() {
 	s.t.Helper()
 	until(s.t, "the server answers", func() bool {
 		text, err := s.try("PING")
-		return err == nil && text == "PONG" || err != nil && errors.Is(err, errAuth)
+		refused, ok := rueidis.IsRedisErr(err)
+		return text == "PONG" || ok && strings.HasPrefix(refused.Error(), "NOAUTH")
 	})
 }
 
-var errAuth = errors.New("asks for a password")
-
-// try calls a command on a connection of its own.
-func (s *server) try(command ...string) (string, error) {
-	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.address()}, ForceSingleClient: true, DisableCache: true, DisableRetry: true, ClientSetInfo: rueidis.DisableClientSetInfo})
+// ask calls a command on a connection of its own.
+func (s *server) ask(command ...string) (rueidis.RedisMessage, error) {
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.address()}, ForceSingleClient: true, DisableCache: true, DisableRetry: true})
 	if client != nil {
 		defer client.Close()
 	}
 	if err != nil {
-		if refused, ok := rueidis.IsRedisErr(err); ok && bytes.HasPrefix([]byte(refused.Error()), []byte("NOAUTH")) {
-			return "", errAuth
-		}
-		return "", err
+		return rueidis.RedisMessage{}, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	answer := client.Do(ctx, client.B().Arbitrary(command...).Build())
-	if err := answer.Error(); err != nil && !rueidis.IsRedisNil(err) {
+	return client.Do(ctx, client.B().Arbitrary(command...).Build()).ToMessage()
+}
+
+// try calls a command and returns its answer as text.
+func (s *server) try(command ...string) (string, error) {
+	answer, err := s.ask(command...)
+	if err != nil && !rueidis.IsRedisNil(err) {
 		return "", err
 	}
 	if n, err := answer.AsInt64(); err == nil {
@@ -161,6 +160,20 @@ func (s *server) do(command ...string) string {
 		s.t.Fatalf("%v: %v", command, err)
 	}
 	return text
+}
+
+// list calls a command whose answer is a list of texts.
+func (s *server) list(command ...string) []string {
+	s.t.Helper()
+	answer, err := s.ask(command...)
+	if err != nil {
+		s.t.Fatalf("%v: %v", command, err)
+	}
+	texts, err := answer.AsStrSlice()
+	if err != nil {
+		s.t.Fatalf("%v: %v", command, err)
+	}
+	return texts
 }
 
 // kill ends the process as a power failure would.
@@ -219,5 +232,3 @@ func closed(t testing.TB, b *redis.Broker) {
 		t.Errorf("Close: %v", err)
 	}
 }
-
-var _ = filepath.Join

@@ -123,7 +123,7 @@ func (b *Broker) dial(ctx context.Context) error {
 			}()
 			return fmt.Errorf("%w: redis: %w", broker.ErrUnavailable, ctx.Err())
 		}
-		if !pause.wait(ctx) {
+		if !pause.wait(ctx, nil) {
 			return fmt.Errorf("%w: redis: %w", broker.ErrUnavailable, explain(last))
 		}
 	}

@@ -3,6 +3,7 @@ package redis_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,6 +28,7 @@ type store struct {
 func newStore(t testing.TB, o redis.Options) *store {
 	t.Helper()
 	o.Namespace = namespace()
+	o.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: o.Addresses, Sentinel: rueidis.SentinelOption{MasterSet: o.SentinelMaster}, DisableCache: true})
 	if err != nil {
 		t.Fatal(err)

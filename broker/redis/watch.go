@@ -41,7 +41,7 @@ func (b *Broker) watch(ctx context.Context) {
 		case <-b.doubt:
 		}
 		for b.beat(ctx) != nil {
-			if !pause.wait(ctx) {
+			if !pause.wait(ctx, nil) {
 				return
 			}
 		}
@@ -164,6 +164,11 @@ func (b *Broker) judge() {
 	}
 	if state == b.state {
 		return
+	}
+	if b.state == broker.Down {
+		for _, l := range b.lanes {
+			nudge(l.again)
+		}
 	}
 	b.state = state
 	if state == broker.Connected {
