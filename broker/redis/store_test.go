@@ -164,3 +164,10 @@ func names(prefix string, n int) []string {
 	}
 	return rooms
 }
+
+// through are the options with which the store is reached through a proxy.
+func (s *store) through(p *proxy) redis.Options {
+	o := s.options
+	o.Addresses = []string{p.address()}
+	return o
+}
