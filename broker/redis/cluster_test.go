@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/finch-go/finch/broker/brokertest"
 	"github.com/finch-go/finch/broker/redis"
@@ -139,5 +140,70 @@ func TestNothingIsLostWhileSlotsMove(t *testing.T) {
 	t.Log(report)
 	if report.Uncertain == 0 {
 		t.Error("no node was told that a slot had moved")
+	}
+}
+
+// addReplica adds a replica of a master.
+func (c *cluster) addReplica(of int) *server {
+	c.t.Helper()
+	s := clusterNode(c.t, "--cluster-replica-validity-factor", "0")
+	c.replica = append(c.replica, s)
+	c.meet(s)
+	c.awaitState()
+	s.do("CLUSTER", "REPLICATE", c.ids[of])
+	until(c.t, "the replica is in step", func() bool {
+		return strings.Contains(s.do("INFO", "replication"), "master_link_status:up")
+	})
+	until(c.t, "all know the replica", func() bool {
+		for _, m := range c.masters {
+			if !strings.Contains(m.do("CLUSTER", "NODES"), "slave "+c.ids[of]) {
+				return false
+			}
+		}
+		return true
+	})
+	return s
+}
+
+func isMaster(s *server) bool {
+	text, err := s.try("INFO", "replication")
+	return err == nil && strings.Contains(text, "role:master")
+}
+
+func TestNothingIsLostUnseenWhenAMasterOfTheClusterDies(t *testing.T) {
+	c := startCluster(t, 3, "--repl-diskless-sync-delay", "0")
+	replica := c.addReplica(1)
+	report := brokertest.Storm{Nodes: newStore(t, c.options()).nodes(3), MayReset: true, Disturb: func() {
+		c.masters[1].kill()
+		until(t, "the replica is the master", func() bool { return isMaster(replica) })
+		until(t, "the cluster serves", func() bool {
+			state, err := c.masters[0].try("CLUSTER", "INFO")
+			return err == nil && strings.Contains(state, "cluster_state:ok")
+		})
+	}}.Run(t)
+	t.Log(report)
+	if report.Uncertain == 0 || report.Tries == 0 {
+		t.Errorf("nobody noticed the failover: %v", report)
+	}
+}
+
+// TestMasterThatBecomesAReplicaIsLeft: after a failover by hand the old master is
+// still there, and goes on telling what it hears from the new one.
+func TestMasterThatBecomesAReplicaIsLeft(t *testing.T) {
+	c := startCluster(t, 3, "--repl-diskless-sync-delay", "0")
+	replica := c.addReplica(2)
+	s := newStore(t, c.options())
+	nodes := s.nodes(2)
+	for _, b := range nodes {
+		redis.Hasten(b.(*redis.Broker), 500*time.Millisecond, 5*time.Second, 200*time.Millisecond)
+	}
+	report := brokertest.Storm{Nodes: nodes, Disturb: func() {
+		replica.do("CLUSTER", "FAILOVER")
+		until(t, "the replica is the master", func() bool { return isMaster(replica) })
+		until(t, "nobody is subscribed to the old master", func() bool { return len(c.masters[2].list("PUBSUB", "SHARDCHANNELS")) == 0 })
+	}}.Run(t)
+	t.Log(report)
+	if report.Uncertain == 0 {
+		t.Error("no node noticed")
 	}
 }

@@ -90,6 +90,7 @@ func (b *Broker) connect(ln *line) {
 	case <-ln.done:
 	}
 	b.forget(ln)
+	nudge(b.doubt)
 	for _, l := range b.lanes {
 		l.lose(ln, ln.why)
 	}

@@ -21,8 +21,8 @@ type pair struct {
 
 func startPair(t testing.TB) *pair {
 	t.Helper()
-	p := &pair{t: t, master: startServer(t)}
-	p.replica = startServer(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(p.master.port), "--repl-diskless-sync-delay", "0")
+	p := &pair{t: t, master: startServer(t, "--repl-diskless-sync-delay", "0")}
+	p.replica = startServer(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(p.master.port))
 	for range 3 {
 		p.sentinels = append(p.sentinels, startSentinel(t, p.master))
 	}

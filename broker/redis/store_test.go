@@ -171,3 +171,23 @@ func (s *store) through(p *proxy) redis.Options {
 	o.Addresses = []string{p.address()}
 	return o
 }
+
+// left is how long a key has left to live.
+func (s *store) left(key string) time.Duration {
+	s.t.Helper()
+	ms, err := s.client.Do(context.Background(), s.client.B().Pttl().Key(key).Build()).AsInt64()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return time.Duration(ms) * time.Millisecond
+}
+
+// fields are the fields of a hash.
+func (s *store) fields(key string) []string {
+	s.t.Helper()
+	fields, err := s.client.Do(context.Background(), s.client.B().Hkeys().Key(key).Build()).AsStrSlice()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return fields
+}
