@@ -39,6 +39,7 @@ type lane struct {
 	// is heard is dropped: whoever is uncertain afterwards reads it anyway.
 	lost     error
 	settled  bool // all that is to be heard is heard
+	failing  bool // it could not be settled when that was tried last
 	rooms    map[string]*interest
 	joining  []string
 	leaving  []string
@@ -201,7 +202,7 @@ func (l *lane) run(ctx context.Context) {
 // fail notes why the lane could not be settled.
 func (l *lane) fail(err error) {
 	l.mu.Lock()
-	l.lostWhen = time.Now()
+	l.lostWhen, l.failing = time.Now(), true
 	if ln := l.line; ln != nil {
 		if _, refused := refusal(err); !refused {
 			ln.finish(err) // the connection, or who is behind it
@@ -338,7 +339,7 @@ func (l *lane) announce(ctx context.Context, ln *line) error {
 		l.mu.Unlock()
 		return lost
 	}
-	l.settled = true
+	l.settled, l.failing = true, false
 	if why := l.lost; why != nil {
 		l.lost = nil
 		switch scope := (broker.Scope{}); {

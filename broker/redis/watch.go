@@ -135,12 +135,13 @@ func (b *Broker) judge() {
 	if b.closed || !b.connected {
 		return
 	}
-	settled, lost := 0, error(nil)
+	settled, failing, lost := 0, 0, error(nil)
 	for _, l := range b.lanes {
 		l.mu.Lock()
 		if l.settled {
 			settled++
-		} else if l.lost != nil {
+		} else if l.failing {
+			failing++
 			lost = l.lost
 		}
 		l.mu.Unlock()
@@ -154,8 +155,8 @@ func (b *Broker) judge() {
 		}
 	case b.failed != nil:
 		state, why = broker.Degraded, explain(b.failed)
-	case settled < len(b.lanes):
-		state, why = broker.Degraded, fmt.Errorf("%d of %d partitions are not heard: %w", len(b.lanes)-settled, len(b.lanes), lost)
+	case failing > 0:
+		state, why = broker.Degraded, fmt.Errorf("%d of %d partitions are not heard: %w", failing, len(b.lanes), lost)
 	}
 	if state == broker.Down {
 		b.down.Store(&why)
