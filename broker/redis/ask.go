@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 
 	"github.com/finch-go/finch/broker"
@@ -84,6 +85,9 @@ func (b *Broker) askMyself(ctx context.Context, question []byte) ([]byte, error)
 func (q *questions) add(node string) (uint64, *question) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.last == 0 {
+		q.last = rand.Uint64() // an answer to an earlier life of this node is not to fit
+	}
 	q.last++
 	one := &question{node: node, answered: make(chan frame, 1), gone: make(chan struct{})}
 	if q.waiting == nil {

@@ -28,7 +28,7 @@ func startError(t *testing.T, o redis.Options, patience time.Duration) (error, t
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	began := time.Now()
-	err := b.Start(ctx, broker.Node{ID: "n"}, &brokertest.Inbox{})
+	err := b.Start(ctx, broker.Node{ID: "late"}, &brokertest.Inbox{})
 	took := time.Since(began)
 	if err == nil {
 		closed(t, b)
@@ -339,4 +339,44 @@ func TestServerThatBecomesAReplicaIsLeft(t *testing.T) {
 	until(t, "the message is delivered", func() bool {
 		return slices.ContainsFunc(in.Messages("r"), func(m broker.Message) bool { return m.Position == found })
 	})
+}
+
+func TestUserWithFewRightsServes(t *testing.T) {
+	s := startServer(t)
+	s.do(strings.Fields("ACL SETUSER finch on >secret ~finch:* &finch:* " + redis.Rights)...)
+	o := redis.Options{Addresses: []string{s.address()}, Username: "finch", Password: "secret"}
+	in := &brokertest.Inbox{}
+	b := started(t, o, "n", in)
+	open(t, b, "r")
+	p := publish(t, b, "r", "data", broker.PublishOptions{Key: "k"})
+	until(t, "the message is delivered", func() bool { return len(in.Messages("r")) == 1 })
+	if page, err := b.Read(t.Context(), "r", broker.Range{From: p}); err != nil || len(page.Messages) != 1 {
+		t.Errorf("Read gives %+v, %v", page, err)
+	}
+	errs := []error{b.Purge(t.Context(), "r"), b.SetShare(t.Context(), "r", 1), b.SetShare(t.Context(), "r", 0)}
+	_, err := b.Shares(t.Context(), "r")
+	if err := errors.Join(append(errs, err)...); err != nil {
+		t.Error(err)
+	}
+	for missing, rule := range map[string]string{"channel": "resetchannels", "command": "-spublish"} {
+		s.do(strings.Fields("ACL SETUSER finch &finch:* " + redis.Rights)...)
+		s.do("ACL", "SETUSER", "finch", rule)
+		err, took := startError(t, redis.Options{Addresses: o.Addresses, Username: o.Username, Password: o.Password, Namespace: "finch"}, 10*time.Second)
+		if !strings.Contains(err.Error(), "access list") || took > 5*time.Second {
+			t.Errorf("without the %s: after %v: %v", missing, took, err)
+		}
+	}
+}
+
+func TestAddressesThatDoNotFitAreSaidAtOnce(t *testing.T) {
+	one, two := startServer(t), startServer(t)
+	sentinel := startSentinel(t, one)
+	for want, o := range map[string]redis.Options{
+		"not a Cluster": {Addresses: []string{one.address(), two.address()}},
+		"no master":     {Addresses: []string{sentinel.address()}, SentinelMaster: "another"},
+	} {
+		if err, took := startError(t, o, 10*time.Second); !strings.Contains(err.Error(), want) || took > 5*time.Second {
+			t.Errorf("after %v: %v", took, err)
+		}
+	}
 }

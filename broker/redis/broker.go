@@ -55,8 +55,10 @@ type Broker struct {
 	restoring chan string
 	down      atomic.Pointer[error] // why calls are refused at once
 
-	beating     sync.Mutex // one heartbeat at a time
-	reconnected time.Time  // guarded by beating
+	wondered atomic.Int64 // when something strange was last logged, in seconds since 1970
+
+	beating     chan struct{} // holds one: whoever has the heartbeat
+	reconnected time.Time     // guarded by beating
 
 	// news guards what follows, and is held while the sink is told of nodes and
 	// states. A lane's lock may be taken while it is held.
@@ -73,7 +75,7 @@ var _ broker.Broker = (*Broker)(nil)
 // told by Start.
 func New(options Options) *Broker {
 	b := &Broker{
-		rhythm: usualRhythm, looking: make(chan struct{}, 1), doubt: make(chan struct{}, 1), restoring: make(chan string, 1),
+		rhythm: usualRhythm, looking: make(chan struct{}, 1), doubt: make(chan struct{}, 1), restoring: make(chan string, 1), beating: make(chan struct{}, 1),
 		instance: newEpoch().String(), lines: lines{open: map[string]*line{}}, shares: shares{members: map[string]int{}},
 	}
 	b.options, b.wrong = options.withDefaults()
@@ -156,19 +158,26 @@ func (b *Broker) Close(ctx context.Context) error {
 		return nil
 	}
 	if b.down.Load() == nil {
-		leaving, cancel := context.WithTimeout(ctx, b.options.Timeout)
-		b.beating.Lock() // a heartbeat that runs would take a new lease
-		if _, _, err := b.lease(leaving, "leave", b.census.self().Incarnation); err == nil {
-			b.say(leaving, b.everyone(), newFrame(frameNodes, 0, b.node, nil))
-			b.removeShares(leaving)
-		}
-		b.end()
-		b.beating.Unlock()
-		cancel()
+		b.leave(ctx)
 	}
 	b.end()
 	b.silence()
 	return b.wait(ctx)
+}
+
+// leave ends the lease and says so.
+func (b *Broker) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, b.options.Timeout)
+	defer cancel()
+	select {
+	case b.beating <- struct{}{}: // and keeps it: another heartbeat would take a new lease
+	case <-ctx.Done():
+		return
+	}
+	if _, _, err := b.lease(ctx, "leave", b.census.self().Incarnation); err == nil {
+		b.say(ctx, b.everyone(), newFrame(frameNodes, 0, b.node, nil))
+		b.removeShares(ctx)
+	}
 }
 
 // silence makes sure that the sink is not called any more.

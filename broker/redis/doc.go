@@ -23,6 +23,13 @@
 // the server that owns its slot, moves with it, and is told to be uncertain when
 // it has moved.
 //
+// # What a user of the access list needs
+//
+// The keys and the channels of the namespace (a new user has no channels) and:
+//
+//	ACL SETUSER finch on >password ~finch:* &finch:* +@read +@write +@pubsub
+//	    +@scripting +@connection +time +info +cluster|slots +cluster|shards
+//
 // # What it does not do
 //
 // It does not make Redis consistent: a server that fails over may lose what it

@@ -42,6 +42,9 @@ func Crash(b *Broker) {
 	b.wait(context.Background())
 }
 
+// Rights are what the documentation says that a user needs.
+const Rights = rights
+
 // The parsers, for fuzzing.
 
 func ParseRecord(room, text string) (broker.Message, error) { return parseRecord(room, text) }

@@ -28,6 +28,13 @@ var advice = map[string]string{
 	"MISCONF":     "the server cannot write its data set to disk and refuses writes (stop-writes-on-bgsave-error)",
 }
 
+// What a server says that is no Cluster's, and a Sentinel of a master that it does
+// not know.
+const (
+	noCluster = "cluster support disabled"
+	noMaster  = "No such master"
+)
+
 // refusal returns the first word of the error by which a server refused a
 // command, and whether err is one.
 func refusal(err error) (word string, ok bool) {
@@ -51,8 +58,14 @@ func nothingDone(err error) bool {
 
 // explain makes an error for people of what a client or server said.
 func explain(err error) error {
-	if word, ok := refusal(err); ok && advice[word] != "" {
+	word, ok := refusal(err)
+	switch {
+	case ok && advice[word] != "":
 		return fmt.Errorf("%s (%w)", advice[word], err)
+	case ok && strings.Contains(err.Error(), noCluster):
+		return fmt.Errorf("there are several addresses, and the servers are not a Cluster (%w)", err)
+	case ok && strings.Contains(err.Error(), noMaster):
+		return fmt.Errorf("the Sentinels watch no master of this name (%w)", err)
 	}
 	return err
 }

@@ -35,10 +35,8 @@ func (b *Broker) Open(ctx context.Context, rooms []string) ([]broker.Head, error
 	for l, rooms := range byLane {
 		l.open(rooms)
 	}
-	waiting, cancel := context.WithTimeout(ctx, b.options.Timeout)
-	defer cancel()
 	for l, rooms := range byLane {
-		if err := l.await(waiting, rooms); err != nil {
+		if err := l.await(ctx, rooms); err != nil {
 			return nil, b.unavailable(ctx, err)
 		}
 	}
@@ -136,6 +134,9 @@ func (b *Broker) readHeads(ctx context.Context, rooms []string, heads []head) (m
 			stored, err := result.ToArray()
 			if refused, ok := rueidis.IsRedisErr(err); ok && refused.IsTryAgain() {
 				stored, err = b.oneByOne(ctx, rooms, some[g])
+			}
+			if err == nil && len(stored) != len(some[g]) {
+				err = errBadRecord
 			}
 			if err != nil {
 				return nil, err

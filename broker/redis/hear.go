@@ -1,6 +1,8 @@
 package redis
 
 import (
+	"time"
+
 	"github.com/redis/rueidis"
 
 	"github.com/finch-go/finch/broker"
@@ -59,8 +61,12 @@ func (b *Broker) hear(ln *line, m rueidis.PubSubMessage) {
 	}
 }
 
-// strange notes that something came which this broker does not send: another
+// strange notes, once a minute at most, that something came which this broker does not send: another
 // version of it, or another program in the namespace.
 func (b *Broker) strange(channel string) {
+	now := time.Now().Unix()
+	if before := b.wondered.Load(); now-before < 60 || !b.wondered.CompareAndSwap(before, now) {
+		return
+	}
 	b.options.Logger.Warn("redis: something that is not understood came on a channel; does another program use the namespace?", "channel", channel)
 }

@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -97,8 +96,11 @@ func (l *lane) release(rooms []string) {
 	l.stir()
 }
 
-// await blocks until rooms that were opened are heard.
+// await blocks until rooms that were opened are heard, as long as there is some
+// progress.
 func (l *lane) await(ctx context.Context, rooms []string) error {
+	patience := time.NewTimer(l.broker.options.Timeout)
+	defer patience.Stop()
 	for heard := 0; ; {
 		l.mu.Lock()
 		for heard < len(rooms) && l.hears(rooms[heard]) {
@@ -111,10 +113,13 @@ func (l *lane) await(ctx context.Context, rooms []string) error {
 		}
 		select {
 		case <-changed:
-		case <-ctx.Done():
-			if lost != nil {
-				return fmt.Errorf("%w: %w", ctx.Err(), lost)
+			patience.Reset(l.broker.options.Timeout)
+		case <-patience.C:
+			if lost == nil {
+				lost = errSlow
 			}
+			return lost
+		case <-ctx.Done():
 			return ctx.Err()
 		case <-l.broker.life.Done():
 			return broker.ErrClosed
@@ -136,6 +141,9 @@ func (l *lane) awaitSettled(ctx context.Context) error {
 		l.mu.Unlock()
 		if settled {
 			return nil
+		}
+		if lost != nil && hopeless(lost) {
+			return lost
 		}
 		select {
 		case <-changed:
@@ -210,6 +218,7 @@ func (l *lane) fail(err error) {
 		l.loseLocked(err)
 	} else if l.lives == 0 {
 		l.lost = err // nothing was missed yet, but it says why Start takes so long
+		l.progress()
 	}
 	l.mu.Unlock()
 	l.broker.moved(l.partition, err)
@@ -382,4 +391,7 @@ func (b *Broker) unsubscribed(ln *line, s rueidis.PubSubSubscription) {
 	}
 }
 
-var errMoved = errors.New("redis: the partition moved to another server of the cluster")
+var (
+	errMoved = errors.New("redis: the partition moved to another server of the cluster")
+	errSlow  = errors.New("redis: the server does not take the subscription")
+)

@@ -9,6 +9,9 @@ import (
 	"github.com/finch-go/finch/broker"
 )
 
+// rights are what doc.go says that a user needs of the access list.
+const rights = "+@read +@write +@pubsub +@scripting +@connection +time +info +cluster|slots +cluster|shards"
+
 // oldest is the first version of Redis that knows sharded channels, and scripts
 // that a full server refuses before they begin.
 const oldest = 7

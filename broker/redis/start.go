@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -51,9 +52,14 @@ func (b *Broker) Start(ctx context.Context, node broker.Node, sink broker.Sink) 
 		b.tasks.Go(func() { l.run(b.life) })
 	}
 	for _, l := range b.lanes {
-		if err := l.awaitSettled(ctx); err != nil {
+		if err := l.awaitSettled(ctx); err != nil && hopeless(err) {
+			return fmt.Errorf("redis: %w", explain(err))
+		} else if err != nil {
 			return fmt.Errorf("%w: redis: %w", broker.ErrUnavailable, explain(err))
 		}
+	}
+	if _, err := b.say(ctx, b.lanes[0].probe, newFrame(frameProbe, 0, "", nil)); err != nil {
+		return b.unavailable(ctx, err)
 	}
 	live, err := b.join(ctx)
 	if err != nil {
@@ -80,6 +86,7 @@ func (b *Broker) giveUp() {
 	b.tasks.Wait()
 	b.client().Close()
 	b.lanes, b.closed, b.answers.closed = nil, false, false
+	b.beating = make(chan struct{}, 1)
 	b.lines = lines{open: map[string]*line{}}
 	b.life, b.end = context.WithCancel(context.Background())
 	b.used.Store(false)
@@ -135,7 +142,7 @@ func hopeless(err error) bool {
 	case "NOAUTH", "WRONGPASS", "NOPERM":
 		return true
 	}
-	return false
+	return strings.Contains(err.Error(), noCluster) || strings.Contains(err.Error(), noMaster)
 }
 
 // agree makes sure that all nodes spread rooms over the same partitions.

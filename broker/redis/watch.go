@@ -51,12 +51,13 @@ func (b *Broker) watch(ctx context.Context) {
 
 // beat renews the lease and learns who lives.
 func (b *Broker) beat(ctx context.Context) error {
-	b.beating.Lock()
-	defer b.beating.Unlock()
-	if ctx.Err() != nil {
+	select {
+	case b.beating <- struct{}{}:
+		defer func() { <-b.beating }()
+	case <-ctx.Done():
 		return ctx.Err()
 	}
-	err := b.renew(ctx)
+	lost, err := b.renew(ctx)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -75,16 +76,20 @@ func (b *Broker) beat(ctx context.Context) error {
 		}
 	}
 	b.judge()
+	if lost { // after calls are let through: whoever is uncertain asks at once
+		b.uncertain(errLeaseLost)
+	}
 	return err
 }
 
-func (b *Broker) renew(ctx context.Context) error {
+// renew reports whether the lease was lost, and another one taken.
+func (b *Broker) renew(ctx context.Context) (lost bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, b.rhythm.patience)
 	defer cancel()
 	me := b.census.self()
 	done, live, err := b.lease(ctx, "renew", me.Incarnation)
 	if err != nil {
-		return err
+		return false, err
 	}
 	now := time.Now()
 	b.news.Lock()
@@ -98,18 +103,18 @@ func (b *Broker) renew(ctx context.Context) error {
 		// node go: it comes back with another life.
 		next := broker.NodeState{ID: b.node, Incarnation: newEpoch().String()}
 		if done, live, err = b.lease(ctx, "join", next.Incarnation); err != nil {
-			return err
+			return false, err
 		}
 		if done != 1 {
-			return errSameID
+			return false, errSameID
 		}
+		lost = true
 		b.census.begin(next)
 		b.restore(memberOf(me))
-		b.uncertain(errLeaseLost)
 		b.say(ctx, b.everyone(), newFrame(frameNodes, 0, b.node, nil))
 	}
 	b.tell(b.census.update(live, now))
-	return nil
+	return lost, nil
 }
 
 // tell brings news of nodes to the sink.
