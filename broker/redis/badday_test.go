@@ -18,8 +18,8 @@ import (
 	"github.com/finch-go/finch/broker/redis"
 )
 
-// start starts a broker that is expected to fail.
-func startError(t *testing.T, o redis.Options, patience time.Duration) (error, time.Duration) {
+// startError starts a broker that is expected to fail.
+func startError(t *testing.T, o redis.Options, patience time.Duration) (took time.Duration, err error) {
 	t.Helper()
 	if o.Namespace == "" {
 		o.Namespace = namespace()
@@ -28,17 +28,17 @@ func startError(t *testing.T, o redis.Options, patience time.Duration) (error, t
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	began := time.Now()
-	err := b.Start(ctx, broker.Node{ID: "late"}, &brokertest.Inbox{})
-	took := time.Since(began)
+	err = b.Start(ctx, broker.Node{ID: "late"}, &brokertest.Inbox{})
+	took = time.Since(began)
 	if err == nil {
 		closed(t, b)
 		t.Fatal("it was started")
 	}
-	return err, took
+	return took, err
 }
 
 func TestServerThatIsTooOldIsRefused(t *testing.T) {
-	err, took := startError(t, redis.Options{Addresses: []string{oldServer(t, "6.2.14")}}, 20*time.Second)
+	took, err := startError(t, redis.Options{Addresses: []string{oldServer(t, "6.2.14")}}, 20*time.Second)
 	if !strings.Contains(err.Error(), `version "6.2.14"`) || !strings.Contains(err.Error(), "7.0") || took > 10*time.Second {
 		t.Errorf("after %v: %v", took, err)
 	}
@@ -50,7 +50,7 @@ func TestOptionsThatAreWrongAreRefused(t *testing.T) {
 		{DedupeWindow: -time.Second}, {ForgetAfter: -time.Second}, {Timeout: -time.Second}, {Database: -1},
 		{URL: "http://127.0.0.1"}, {URL: "redis://user:pass word@%zz"}, {URL: "redis://127.0.0.1:6379/x"},
 	} {
-		err, took := startError(t, o, 20*time.Second)
+		took, err := startError(t, o, 20*time.Second)
 		if took > time.Second || errors.Is(err, broker.ErrUnavailable) {
 			t.Errorf("%+v: after %v: %v", o, took, err)
 		}
@@ -67,7 +67,7 @@ func TestPasswordThatIsRefusedIsSaidAtOnce(t *testing.T) {
 		{Addresses: []string{s.address()}, Password: "wrong"},
 		{URL: "redis://:wrong@" + s.address()},
 	} {
-		err, took := startError(t, o, 20*time.Second)
+		took, err := startError(t, o, 20*time.Second)
 		if took > 5*time.Second || !strings.Contains(err.Error(), "password") || strings.Contains(err.Error(), "wrong@") {
 			t.Errorf("after %v: %v", took, err)
 		}
@@ -79,7 +79,7 @@ func TestPasswordThatIsRefusedIsSaidAtOnce(t *testing.T) {
 func TestReplicaIsRefused(t *testing.T) {
 	master := startServer(t)
 	replica := startServer(t, "--replicaof", "127.0.0.1 "+fmt.Sprint(master.port))
-	err, _ := startError(t, redis.Options{Addresses: []string{replica.address()}}, 20*time.Second)
+	_, err := startError(t, redis.Options{Addresses: []string{replica.address()}}, 20*time.Second)
 	if !strings.Contains(err.Error(), "replica") {
 		t.Error(err)
 	}
@@ -87,7 +87,7 @@ func TestReplicaIsRefused(t *testing.T) {
 
 func TestServerThatIsNotThereIsWaitedFor(t *testing.T) {
 	s := newServer(t)
-	err, took := startError(t, redis.Options{Addresses: []string{s.address()}}, 500*time.Millisecond)
+	took, err := startError(t, redis.Options{Addresses: []string{s.address()}}, 500*time.Millisecond)
 	if !errors.Is(err, broker.ErrUnavailable) || took < 300*time.Millisecond || took > 5*time.Second {
 		t.Errorf("after %v: %v", took, err)
 	}
@@ -128,7 +128,7 @@ func TestNamespaceHasOneNumberOfPartitions(t *testing.T) {
 	st.node("n", &brokertest.Inbox{})
 	o := st.options
 	o.Partitions = 32
-	err, _ := startError(t, o, 20*time.Second)
+	_, err := startError(t, o, 20*time.Second)
 	if !strings.Contains(err.Error(), "64 partitions, not 32") {
 		t.Error(err)
 	}
@@ -361,7 +361,7 @@ func TestUserWithFewRightsServes(t *testing.T) {
 	for missing, rule := range map[string]string{"channel": "resetchannels", "command": "-spublish"} {
 		s.do(strings.Fields("ACL SETUSER finch &finch:* " + redis.Rights)...)
 		s.do("ACL", "SETUSER", "finch", rule)
-		err, took := startError(t, redis.Options{Addresses: o.Addresses, Username: o.Username, Password: o.Password, Namespace: "finch"}, 10*time.Second)
+		took, err := startError(t, redis.Options{Addresses: o.Addresses, Username: o.Username, Password: o.Password, Namespace: "finch"}, 10*time.Second)
 		if !strings.Contains(err.Error(), "access list") || took > 5*time.Second {
 			t.Errorf("without the %s: after %v: %v", missing, took, err)
 		}
@@ -375,7 +375,7 @@ func TestAddressesThatDoNotFitAreSaidAtOnce(t *testing.T) {
 		"not a Cluster": {Addresses: []string{one.address(), two.address()}},
 		"no master":     {Addresses: []string{sentinel.address()}, SentinelMaster: "another"},
 	} {
-		if err, took := startError(t, o, 10*time.Second); !strings.Contains(err.Error(), want) || took > 5*time.Second {
+		if took, err := startError(t, o, 10*time.Second); !strings.Contains(err.Error(), want) || took > 5*time.Second {
 			t.Errorf("after %v: %v", took, err)
 		}
 	}

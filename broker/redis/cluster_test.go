@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/broker/brokertest"
 	"github.com/finch-go/finch/broker/redis"
 )
@@ -81,21 +83,40 @@ func TestClusterKeepsTheContract(t *testing.T) {
 // redis-cli does it: key by key, while it is used.
 func (c *cluster) move(slot uint16) {
 	c.t.Helper()
-	text := strconv.Itoa(int(slot))
 	from := c.ownerOf(slot)
-	to := (from + 1) % len(c.masters)
+	to := c.begin(slot, from)
+	c.carry(slot, from, to, 1<<20)
+	c.finish(slot, from, to)
+}
+
+// begin begins to move a slot, and returns where to.
+func (c *cluster) begin(slot uint16, from int) (to int) {
+	c.t.Helper()
+	to = (from + 1) % len(c.masters)
+	c.masters[to].do("CLUSTER", "SETSLOT", strconv.Itoa(int(slot)), "IMPORTING", c.ids[from])
+	c.masters[from].do("CLUSTER", "SETSLOT", strconv.Itoa(int(slot)), "MIGRATING", c.ids[to])
+	return to
+}
+
+// carry moves about most keys of a slot that is moving.
+func (c *cluster) carry(slot uint16, from, to, most int) {
+	c.t.Helper()
 	source, target := c.masters[from], c.masters[to]
-	target.do("CLUSTER", "SETSLOT", text, "IMPORTING", c.ids[from])
-	source.do("CLUSTER", "SETSLOT", text, "MIGRATING", c.ids[to])
-	for {
-		keys := source.list("CLUSTER", "GETKEYSINSLOT", text, "5")
+	for moved := 0; moved < most; moved += 5 {
+		keys := source.list("CLUSTER", "GETKEYSINSLOT", strconv.Itoa(int(slot)), "5")
 		if len(keys) == 0 {
 			break
 		}
 		source.do(append([]string{"MIGRATE", "127.0.0.1", strconv.Itoa(target.port), "", "0", "5000", "KEYS"}, keys...)...)
 	}
-	target.do("CLUSTER", "SETSLOT", text, "NODE", c.ids[to])
-	source.do("CLUSTER", "SETSLOT", text, "NODE", c.ids[to])
+}
+
+// finish says that a slot has moved.
+func (c *cluster) finish(slot uint16, from, to int) {
+	c.t.Helper()
+	text := strconv.Itoa(int(slot))
+	c.masters[to].do("CLUSTER", "SETSLOT", text, "NODE", c.ids[to])
+	c.masters[from].do("CLUSTER", "SETSLOT", text, "NODE", c.ids[to])
 	for i, s := range c.masters {
 		if i != from && i != to {
 			s.do("CLUSTER", "SETSLOT", text, "NODE", c.ids[to])
@@ -141,6 +162,61 @@ func TestNothingIsLostWhileSlotsMove(t *testing.T) {
 	if report.Uncertain == 0 {
 		t.Error("no node was told that a slot had moved")
 	}
+	if report.Tries != 0 {
+		t.Errorf("%d publishes failed though all servers are there", report.Tries)
+	}
+}
+
+// TestRoomsOfASlotThatIsMovingAreServed: between its two servers too.
+func TestRoomsOfASlotThatIsMovingAreServed(t *testing.T) {
+	c := startCluster(t, 3)
+	o := c.options()
+	o.Partitions, o.Timeout = 1, 500*time.Millisecond
+	s := newStore(t, o)
+	b := s.node("n", &brokertest.Inbox{})
+	rooms := names("r", 300)
+	open(t, b, rooms...)
+	want := map[string]broker.Position{}
+	for _, room := range rooms {
+		want[room] = publish(t, b, room, "1", broker.PublishOptions{})
+	}
+	slot := redis.Slots(s.options)[0]
+	from := c.ownerOf(slot)
+	to := c.begin(slot, from)
+	c.carry(slot, from, to, 5*20) // a part of the keys
+	heads, _, err := b.Heads(t.Context(), append(rooms, "never"), "")
+	if err != nil || len(heads) != len(rooms)+1 {
+		t.Fatalf("%d heads, %v", len(heads), err)
+	}
+	for _, h := range heads[:len(rooms)] {
+		if h.Position != want[h.Room] {
+			t.Errorf("%s is at %v, want %v", h.Room, h.Position, want[h.Room])
+		}
+	}
+	served, refused := 0, 0
+	for _, room := range rooms {
+		page, err := b.Read(t.Context(), room, broker.Range{From: want[room]})
+		switch {
+		case err == nil && page.Head == want[room] && len(page.Messages) == 1:
+			served++
+		case errors.Is(err, broker.ErrUnavailable): // its two keys are not on one side
+			refused++
+		default:
+			t.Errorf("%s: %+v, %v", room, page, err)
+		}
+		if refused > 3 {
+			break // each takes a while
+		}
+	}
+	if served == 0 {
+		t.Error("no room is served")
+	}
+	c.carry(slot, from, to, 1<<20)
+	c.finish(slot, from, to)
+	until(t, "all are served", func() bool {
+		page, err := b.Read(t.Context(), rooms[0], broker.Range{From: want[rooms[0]]})
+		return err == nil && len(page.Messages) == 1
+	})
 }
 
 // addReplica adds a replica of a master.

@@ -62,6 +62,28 @@ func TestNodeThatCrashedTakesItsSharesWithIt(t *testing.T) {
 	}
 }
 
+func TestCloseIsNewsAtOnce(t *testing.T) {
+	st := newStore(t, redis.Options{Addresses: []string{startServer(t).address()}})
+	in := &brokertest.Inbox{}
+	b, other := st.node("b", in), redis.New(st.options)
+	if err := other.Start(t.Context(), broker.Node{ID: "c"}, &brokertest.Inbox{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.SetShare(t.Context(), "r", 1); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the node is known", func() bool { return len(b.Nodes()) == 2 })
+	began := time.Now()
+	closed(t, other)
+	until(t, "the node has gone", func() bool { return len(b.Nodes()) == 1 && len(in.Downs()) == 1 })
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if fields := st.fields(redis.SharesKey(st.options, "r")); len(fields) != 0 {
+		t.Errorf("its share is still there: %v", fields)
+	}
+}
+
 func TestIDOfADeadNodeIsFreeWhenItsLeaseEnds(t *testing.T) {
 	st := newStore(t, redis.Options{Addresses: []string{startServer(t).address()}})
 	dead := st.hasty()

@@ -80,7 +80,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.Timeout = orDefault(o.Timeout, 5*time.Second)
 	switch {
 	case !validNamespace(o.Namespace):
-		return o, fmt.Errorf("redis: namespace %q is not 1 to 32 letters, digits, -, _, . and :", o.Namespace)
+		return o, fmt.Errorf("redis: namespace %q is not 1 to 32 letters, digits, dots, colons, - and _", o.Namespace)
 	case o.Partitions < 1 || o.Partitions > 1024:
 		return o, fmt.Errorf("redis: %d partitions are not between 1 and 1024", o.Partitions)
 	case o.MaxPayload < 1 || o.MaxPayload > 256<<20:
