@@ -168,7 +168,8 @@ func TestFullServerRefusesAndRecovers(t *testing.T) {
 	s := startServer(t)
 	st := newStore(t, redis.Options{Addresses: []string{s.address()}})
 	in := &brokertest.Inbox{}
-	b := st.node("n", in)
+	b := st.hasty()
+	begin(t, b, "n", in)
 	first := publish(t, b, "r", "1", broker.PublishOptions{Key: "k"})
 	s.do("CONFIG", "SET", "maxmemory", "1mb")
 	_, err := b.Publish(t.Context(), "r", []byte("2"), broker.PublishOptions{})
@@ -184,6 +185,8 @@ func TestFullServerRefusesAndRecovers(t *testing.T) {
 	if err := b.Send(t.Context(), broker.Target{}, []byte("typing")); err != nil {
 		t.Errorf("Send gives %v", err)
 	}
+	refused := time.Now()
+	until(t, "a lease has had to be renewed", func() bool { return time.Since(refused) > 1500*time.Millisecond })
 	s.do("CONFIG", "SET", "maxmemory", "0")
 	if second := publish(t, b, "r", "2", broker.PublishOptions{}); second.Offset != first.Offset+1 {
 		t.Errorf("%v after %v", second, first)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,6 +61,101 @@ func TestNodeThatCrashedTakesItsSharesWithIt(t *testing.T) {
 	}
 	if fields := st.fields(redis.SharesKey(st.options, "r")); len(fields) != 1 {
 		t.Errorf("what the dead node had is still there: %v", fields)
+	}
+}
+
+// A witness is a sink that notes when a node was gone without having come back.
+type witness struct {
+	brokertest.Inbox
+	mu     sync.Mutex
+	lives  map[string]int // of each node, how many are known
+	missed []string
+}
+
+func (w *witness) NodeUp(n broker.NodeState) {
+	w.Inbox.NodeUp(n)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lives[n.ID]++
+}
+
+func (w *witness) NodeDown(n broker.NodeState) {
+	w.Inbox.NodeDown(n)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.lives[n.ID]--; w.lives[n.ID] == 0 {
+		w.missed = append(w.missed, n.ID)
+	}
+}
+
+// TestOutageOfTheStoreIsNoMassDeparture: when it is over all leases have ended, and
+// the nodes come back one after another.
+func TestOutageOfTheStoreIsNoMassDeparture(t *testing.T) {
+	s := startServer(t)
+	st := newStore(t, redis.Options{Addresses: []string{s.address()}})
+	var nodes []*redis.Broker
+	var sinks []*witness
+	for i := range 4 {
+		b, w := st.hasty(), &witness{lives: map[string]int{}}
+		begin(t, b, fmt.Sprint("n", i), w)
+		nodes, sinks = append(nodes, b), append(sinks, w)
+	}
+	until(t, "they know each other", func() bool {
+		return !slices.ContainsFunc(nodes, func(b *redis.Broker) bool { return len(b.Nodes()) != 4 })
+	})
+	s.process.Process.Signal(syscall.SIGSTOP)
+	stopped := time.Now()
+	until(t, "the leases have ended", func() bool { return time.Since(stopped) > 1500*time.Millisecond })
+	s.process.Process.Signal(syscall.SIGCONT)
+	until(t, "all are back", func() bool {
+		return !slices.ContainsFunc(sinks, func(w *witness) bool { return len(w.Ups()) != 6 || last(w.States()) != broker.Connected })
+	})
+	for i, w := range sinks {
+		w.mu.Lock()
+		if len(w.missed) != 0 {
+			t.Errorf("node %d saw %v go", i, w.missed)
+		}
+		w.mu.Unlock()
+	}
+}
+
+func TestQuestionToANodeThatCrashesEnds(t *testing.T) {
+	st := newStore(t, redis.Options{Addresses: []string{startServer(t).address()}})
+	b, dead := st.hasty(), st.hasty()
+	begin(t, b, "b", &brokertest.Inbox{})
+	asked := make(chan struct{})
+	in := &brokertest.Inbox{AnswerFunc: func(ctx context.Context, _ string, _ []byte) ([]byte, error) {
+		close(asked)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+	if err := dead.Start(t.Context(), broker.Node{ID: "dead"}, in); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		<-asked
+		redis.Crash(dead)
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := b.Ask(ctx, "dead", nil); !errors.Is(err, broker.ErrUnavailable) {
+		t.Errorf("Ask gives %v", err)
+	}
+}
+
+// TestHeadThatWasEvictedBeginsAnew: what is left of a room's history is not of the
+// life that begins then.
+func TestHeadThatWasEvictedBeginsAnew(t *testing.T) {
+	s := startServer(t)
+	st := newStore(t, redis.Options{Addresses: []string{s.address()}})
+	b := st.node("n", &brokertest.Inbox{})
+	old := publish(t, b, "r", "1", broker.PublishOptions{})
+	head, _ := redis.RoomKeys(st.options, "r")
+	s.do("DEL", head)
+	fresh := publish(t, b, "r", "2", broker.PublishOptions{})
+	page, err := b.Read(t.Context(), "r", broker.Range{})
+	if err != nil || fresh.Epoch == old.Epoch || len(page.Messages) != 1 || page.Messages[0].Position != fresh {
+		t.Errorf("%v after %v: %+v, %v", fresh, old, page, err)
 	}
 }
 

@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/broker/brokertest"
 	"github.com/finch-go/finch/broker/redis"
 )
@@ -82,6 +86,47 @@ func TestSentinelKeepsTheContract(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T) *brokertest.Store {
 		return newStore(t, p.options()).contract()
 	})
+}
+
+// A reasoned sink keeps why it was uncertain.
+type reasoned struct {
+	brokertest.Inbox
+	mu  sync.Mutex
+	why []error
+}
+
+func (r *reasoned) Uncertain(scope broker.Scope, why error) {
+	r.Inbox.Uncertain(scope, why)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.why = append(r.why, why)
+}
+
+func (r *reasoned) said(text string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.why, func(why error) bool { return strings.Contains(why.Error(), text) })
+}
+
+// TestSentinelsThatNameAnotherMasterAreFollowed: also when the old one is there as
+// before, and ends no connection.
+func TestSentinelsThatNameAnotherMasterAreFollowed(t *testing.T) {
+	old, next := startServer(t), startServer(t)
+	sentinel := startSentinel(t, old)
+	st := newStore(t, redis.Options{Addresses: []string{sentinel.address()}, SentinelMaster: "main"})
+	b := redis.New(st.options)
+	redis.Hasten(b, 500*time.Millisecond, 5*time.Second, 500*time.Millisecond)
+	in := &reasoned{}
+	begin(t, b, "n", in)
+	open(t, b, "r")
+	sentinel.do("SENTINEL", "REMOVE", "main")
+	sentinel.do("SENTINEL", "MONITOR", "main", "127.0.0.1", strconv.Itoa(next.port), "1")
+	until(t, "the node is uncertain", func() bool { return in.said("not the master any more") })
+	p := publish(t, b, "r", "data", broker.PublishOptions{})
+	until(t, "the message is delivered", func() bool {
+		return slices.ContainsFunc(in.Messages("r"), func(m broker.Message) bool { return m.Position == p })
+	})
+	until(t, "the old server is left", func() bool { return len(old.list("PUBSUB", "SHARDCHANNELS")) == 0 })
 }
 
 func TestNothingIsLostUnseenInAFailover(t *testing.T) {
