@@ -148,6 +148,15 @@ func (c *cluster) ownerOf(slot uint16) int {
 	return 0
 }
 
+func TestClusterHasNoDatabases(t *testing.T) {
+	c := startCluster(t, 3)
+	o := c.options()
+	o.Database = 1
+	if took, err := startError(t, o, 10*time.Second); !strings.Contains(err.Error(), "no databases") || took > 5*time.Second {
+		t.Errorf("after %v: %v", took, err)
+	}
+}
+
 func TestNothingIsLostWhileSlotsMove(t *testing.T) {
 	c := startCluster(t, 3)
 	o := c.options()

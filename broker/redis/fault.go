@@ -28,11 +28,12 @@ var advice = map[string]string{
 	"MISCONF":     "the server cannot write its data set to disk and refuses writes (stop-writes-on-bgsave-error)",
 }
 
-// What a server says that is no Cluster's, and a Sentinel of a master that it does
-// not know.
+// What a server says that is no Cluster's, a Sentinel of a master that it does not
+// know, and a Cluster's of another database than the first.
 const (
 	noCluster = "cluster support disabled"
 	noMaster  = "No such master"
+	noChoice  = "SELECT is not allowed"
 )
 
 // refusal returns the first word of the error by which a server refused a
@@ -66,6 +67,8 @@ func explain(err error) error {
 		return fmt.Errorf("there are several addresses, and the servers are not a Cluster (%w)", err)
 	case ok && strings.Contains(err.Error(), noMaster):
 		return fmt.Errorf("the Sentinels watch no master of this name (%w)", err)
+	case ok && strings.Contains(err.Error(), noChoice):
+		return fmt.Errorf("a Cluster has no databases (%w)", err)
 	}
 	return err
 }

@@ -106,19 +106,7 @@ func (b *Broker) heads(ctx context.Context, rooms []string) ([]head, error) {
 // readHeads reads heads, partition by partition, and returns the indexes of those
 // that are not there.
 func (b *Broker) readHeads(ctx context.Context, rooms []string, heads []head) (missing []int, err error) {
-	parts := make([][]int, len(b.names.tags))
-	for i, room := range rooms {
-		p := b.names.partition(room)
-		parts[p] = append(parts[p], i)
-	}
-	var groups [][]int
-	for _, part := range parts {
-		for len(part) > 0 {
-			n := min(len(part), headBatch)
-			groups = append(groups, part[:n])
-			part = part[n:]
-		}
-	}
+	groups := b.group(rooms)
 	for len(groups) > 0 {
 		some := groups[:min(len(groups), pipelineBatch)]
 		groups = groups[len(some):]
@@ -157,6 +145,26 @@ func (b *Broker) readHeads(ctx context.Context, rooms []string, heads []head) (m
 		}
 	}
 	return missing, nil
+}
+
+// group puts the indexes of rooms together that one command may read.
+func (b *Broker) group(rooms []string) (groups [][]int) {
+	if len(rooms) == 1 {
+		return [][]int{{0}}
+	}
+	parts := make([][]int, len(b.names.tags))
+	for i, room := range rooms {
+		p := b.names.partition(room)
+		parts[p] = append(parts[p], i)
+	}
+	for _, part := range parts {
+		for len(part) > 0 {
+			n := min(len(part), headBatch)
+			groups = append(groups, part[:n])
+			part = part[n:]
+		}
+	}
+	return groups
 }
 
 // oneByOne reads heads of a slot that is between two servers of a Cluster: a

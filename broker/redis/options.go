@@ -49,8 +49,8 @@ type Options struct {
 	// ends a subscriber that is 32 MiB behind, or 8 MiB for a minute
 	// (client-output-buffer-limit pubsub): a few large messages are enough.
 	MaxPayload int
-	// DedupeWindow is how long a publish key is remembered, at about 170 bytes
-	// each. Zero is 5 minutes: a client that retries for one minute comes well
+	// DedupeWindow is how long a publish key is remembered, at about 240 bytes
+	// each; how many there are is bounded by the server's memory alone. Zero is 5 minutes: a client that retries for one minute comes well
 	// before it ends.
 	DedupeWindow time.Duration
 	// ForgetAfter is how long the head of a room is known, at about 190 bytes,

@@ -142,7 +142,7 @@ func hopeless(err error) bool {
 	case "NOAUTH", "WRONGPASS", "NOPERM":
 		return true
 	}
-	return strings.Contains(err.Error(), noCluster) || strings.Contains(err.Error(), noMaster)
+	return strings.Contains(err.Error(), noCluster) || strings.Contains(err.Error(), noMaster) || strings.Contains(err.Error(), noChoice)
 }
 
 // agree makes sure that all nodes spread rooms over the same partitions.

@@ -46,6 +46,10 @@ func (b *Broker) watch(ctx context.Context) {
 			}
 		}
 		pause.reset()
+		// Doubts come with every call that fails, and one look answers them all.
+		if !newPause(b.rhythm.beat/40, b.rhythm.beat).wait(ctx, nil) {
+			return
+		}
 	}
 }
 
