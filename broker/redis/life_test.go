@@ -406,9 +406,14 @@ func TestPromotedReplicaWithoutTheTailShows(t *testing.T) {
 	master.kill()
 	p.aim(replica.address())
 	until(t, "the node is uncertain and connected", func() bool { return in.UncertainCount() > 0 && last(in.States()) == broker.Connected })
-	heads, _, err := b.Heads(t.Context(), []string{"r"}, "")
-	if err != nil || heads[0].Position != all[2] {
-		t.Fatalf("the head is %v, %v; want %v", heads, err, all[2])
+	var heads []broker.Head
+	until(t, "the replica answers", func() bool {
+		var err error
+		heads, _, err = b.Heads(t.Context(), []string{"r"}, "")
+		return err == nil
+	})
+	if heads[0].Position != all[2] {
+		t.Fatalf("the head is %v, want %v", heads[0].Position, all[2])
 	}
 	for i := range 3 {
 		fresh := publish(t, b, "r", fmt.Sprint("lost ", i), broker.PublishOptions{})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -56,22 +57,24 @@ var (
 	handedOutMu sync.Mutex
 )
 
+// freePort finds a port below those from which the kernel takes the near ends of
+// connections: one of these may be taken before the server has started.
 func freePort(t testing.TB) int {
 	t.Helper()
 	handedOutMu.Lock()
 	defer handedOutMu.Unlock()
-	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+	for range 1000 {
+		port := 12000 + rand.N(20000)
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil || handedOut[port] {
+			continue
 		}
-		port := l.Addr().(*net.TCPAddr).Port
 		l.Close()
-		if !handedOut[port] {
-			handedOut[port] = true
-			return port
-		}
+		handedOut[port] = true
+		return port
 	}
+	t.Fatal("there is no free port")
+	return 0
 }
 
 // startServer starts a server that keeps nothing on disk, with more arguments of
