@@ -17,7 +17,7 @@ func RoomKeys(o Options, room string) (head, messages string) {
 
 // Hasten makes a broker that has not been started look at things more often.
 func Hasten(b *Broker, beat, lease, probe time.Duration) {
-	b.rhythm.beat, b.rhythm.patience, b.rhythm.lease, b.rhythm.probe = beat, 2*beat, lease, probe
+	b.rhythm.beat, b.rhythm.patience, b.rhythm.lease, b.rhythm.probe = beat, max(2*beat, 500*time.Millisecond), lease, probe
 }
 
 // Slots returns the hash slots of the partitions, and last of the system.

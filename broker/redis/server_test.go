@@ -65,8 +65,11 @@ func freePort(t testing.TB) int {
 	defer handedOutMu.Unlock()
 	for range 1000 {
 		port := 12000 + rand.N(20000)
+		if handedOut[port] {
+			continue
+		}
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil || handedOut[port] {
+		if err != nil {
 			continue
 		}
 		l.Close()

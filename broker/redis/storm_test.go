@@ -31,7 +31,7 @@ func TestStoreThatIsEmptiedBeginsAnew(t *testing.T) {
 	nodes := []broker.Broker{st.hasty(), st.hasty(), st.hasty()}
 	report := brokertest.Storm{Nodes: nodes, MayReset: true, Disturb: func() { s.do("FLUSHALL") }}.Run(t)
 	t.Log(report)
-	if report.Resets == 0 || report.Uncertain != 3 {
+	if report.Resets == 0 || report.Uncertain < 3 {
 		t.Errorf("nobody noticed: %v", report)
 	}
 }
