@@ -20,6 +20,8 @@ const (
 )
 
 // Read is documented at broker.Broker. It asks the master, whose answer is whole.
+// To read a room that nobody has used yet writes its head, of 190 bytes, as Open
+// and Heads do: from then on it has an epoch.
 // If it is not as far as r.Until the store has lost its tail, or a replica that
 // was behind has just become the master: Read asks again a few times and then
 // returns the page, whose Head tells.
