@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/docs":     {},
 	"broker":            {},
 	"broker/memory":     {"broker"},
+	"broker/redis":      {"broker"},
 	"broker/brokertest": {"broker"},
 	"internal/feed":     {"broker"},
 	"internal/scripted": {"internal/frame", "protocol"},

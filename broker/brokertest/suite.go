@@ -83,6 +83,7 @@ func Run(t *testing.T, open func(t *testing.T) *Store) {
 			for i := range tt.nodes {
 				f.start(fmt.Sprintf("node-%d", i))
 			}
+			f.acquaint()
 			tt.test(f)
 		})
 	}
@@ -124,6 +125,15 @@ func (f *fixture) start(id string) (broker.Broker, *Inbox) {
 	})
 	f.nodes, f.boxes = append(f.nodes, b), append(f.boxes, in)
 	return b, in
+}
+
+// acquaint waits until the nodes know of each other: between processes that takes
+// a moment.
+func (f *fixture) acquaint() {
+	f.Helper()
+	for _, in := range f.boxes {
+		in.until(f.T, "news of the other nodes", func() bool { return len(in.up) >= len(f.nodes)-1 })
+	}
 }
 
 // last is the node that was started last: another than the first, if there can
