@@ -82,6 +82,9 @@ func (b *Broker) askAPI(ctx context.Context, endpoint string, question, reply an
 func (b *Broker) request(ctx context.Context, m *natsgo.Msg) (*natsgo.Msg, error) {
 	bound, cancel := b.link.bound(ctx, b.options.Timeout)
 	defer cancel()
+	if bound.Err() != nil && ctx.Err() == nil {
+		return nil, unavailable("no connection to a server") // nothing was sent
+	}
 	answer, err := b.link.conn.RequestMsgWithContext(bound, m)
 	if err == nil {
 		return answer, nil

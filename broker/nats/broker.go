@@ -33,20 +33,18 @@ type Broker struct {
 	closing sync.Mutex  // held by Close
 
 	// Set by Start and not changed afterwards.
-	id          string
-	life36      string // random, of this life of the node
-	sink        broker.Sink
-	profiles    map[string]*broker.Profile
-	streams     []*stream // by index
-	byName      map[string]*stream
-	byPartition [][]*stream
-	workers     []*worker
-	epochs      *epochs
-	link        link
-	life        context.Context // ends with Close
-	end         context.CancelFunc
-	running     sync.WaitGroup // goroutines of this broker
+	id       string
+	life36   string // random, of this life of the node
+	sink     broker.Sink
+	profiles map[string]*broker.Profile
+	workers  []*worker
+	epochs   *epochs
+	link     link
+	life     context.Context // ends with Close
+	end      context.CancelFunc
+	running  sync.WaitGroup // goroutines of this broker
 
+	fleet atomic.Pointer[fleet] // changed by the keeper and by Start
 	news
 	nodes   nodes
 	shares  shares
@@ -168,6 +166,9 @@ func (b *Broker) begin(ctx context.Context) error {
 	}
 	if err := b.noteStreams(ctx, created); err != nil {
 		return err
+	}
+	if err := b.findStreams(ctx); err != nil {
+		return unserved(ctx, err)
 	}
 	if err := b.beginShares(ctx); err != nil {
 		return unserved(ctx, err)
@@ -291,18 +292,18 @@ func (b *Broker) stop() {
 }
 
 // storeNow is the time by the store's clock, about.
-func (b *Broker) storeNow() time.Time { return time.Now().Add(time.Duration(b.clock.Load())) }
+func (b *Broker) storeNow() time.Time { return b.options.Now().Add(time.Duration(b.clock.Load())) }
 
 func (b *Broker) setClock(store time.Time) {
 	if !store.IsZero() {
-		b.clock.Store(int64(time.Until(store)))
+		b.clock.Store(int64(store.Sub(b.options.Now())))
 	}
 }
 
 // lookAtClock sets the store's clock. Not to know it does little harm: the two
 // are rarely far apart.
 func (b *Broker) lookAtClock(ctx context.Context) {
-	if info, err := b.streamInfo(ctx, b.streams[0].name, ""); err == nil {
+	if info, err := b.streamInfo(ctx, b.layout.stateStream(), ""); err == nil {
 		b.setClock(info.At)
 		if apart := time.Duration(b.clock.Load()).Abs(); apart > time.Minute {
 			b.log.Warn("nats: the clocks of this node and of the server differ", "by", apart)

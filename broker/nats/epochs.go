@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,11 +30,12 @@ type epochs struct {
 
 // A streamNote says which life of a stream is the current one.
 type streamNote struct {
-	Created    time.Time `json:"created"`
-	Partition  int       `json:"partition"`
-	Partitions int       `json:"partitions"`
-	Life       uint64    `json:"life"` // streams of this name before it
-	sequence   uint64    // of the note
+	Created    time.Time      `json:"created"`
+	Profile    broker.Profile `json:"profile"` // of the node that made it
+	Partition  int            `json:"partition"`
+	Partitions int            `json:"partitions"`
+	Life       uint64         `json:"life"` // streams of this name before it
+	sequence   uint64         // of the note
 }
 
 // purgeNoteTTL is how long a purge is remembered. Afterwards the room has the
@@ -91,44 +93,67 @@ func (e *epochs) purgedSince(token string, note uint64) bool {
 	return e.purges[token] > note
 }
 
-func (e *epochs) note(stream string) streamNote {
+func (e *epochs) noteOf(stream string) streamNote {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	return e.made[stream]
 }
 
-// A change is what a note changed: a room was purged, or the epoch of a partition
-// is another (if it is not negative).
-type change struct {
-	purged    string // token
-	partition int
+// A note as it stands in the state stream: under a room's token, or under ~ and
+// the name of a stream.
+type note struct {
+	name     string
+	sequence uint64
+	expired  bool // it is the marker of one that has expired
+	data     []byte
 }
 
-// apply takes a note that stands under name. Notes may come twice and late.
-func (e *epochs) apply(name string, sequence uint64, expired bool, data []byte) (change, bool) {
+// A change is what a note is about: a room that was purged, or a stream.
+type change struct {
+	purged    string // token
+	stream    string
+	partition int // of the stream
+}
+
+// apply takes a note, and reports whether an epoch is another one now. Notes may
+// come twice and late.
+func (e *epochs) apply(n note) (change, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if stream, ok := strings.CutPrefix(name, "~"); ok {
-		var n streamNote
-		if json.Unmarshal(data, &n) != nil || n.Partition < 0 || n.Partition >= len(e.partitions) || n.Life < e.made[stream].Life {
+	if stream, ok := strings.CutPrefix(n.name, "~"); ok {
+		var s streamNote
+		if json.Unmarshal(n.data, &s) != nil || s.Partition < 0 || s.Partition >= len(e.partitions) || s.Life < e.made[stream].Life {
 			return change{}, false
 		}
-		n.sequence = max(sequence, e.made[stream].sequence)
-		e.made[stream] = n
-		before := e.partitions[n.Partition]
-		e.partitions[n.Partition] = e.partitionEpoch(n.Partition)
-		return change{partition: n.Partition}, e.partitions[n.Partition] != before
+		s.sequence = max(n.sequence, e.made[stream].sequence)
+		e.made[stream] = s
+		before := e.partitions[s.Partition]
+		e.partitions[s.Partition] = e.partitionEpoch(s.Partition)
+		return change{stream: stream, partition: s.Partition}, e.partitions[s.Partition] != before
 	}
-	before, purged := e.purges[name]
+	before, purged := e.purges[n.name]
 	switch {
-	case sequence <= before, expired && !purged:
+	case n.sequence <= before, n.expired && !purged:
 		return change{}, false
-	case expired:
-		delete(e.purges, name)
+	case n.expired:
+		delete(e.purges, n.name)
 	default:
-		e.purges[name] = sequence
+		e.purges[n.name] = n.sequence
 	}
-	return change{purged: name, partition: -1}, true
+	return change{purged: n.name}, true
+}
+
+func (e *epochs) knows(sequence uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.known = max(e.known, sequence)
+}
+
+// purged lists the rooms that were purged, with the sequences of the notes.
+func (e *epochs) purged() map[string]uint64 {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return maps.Clone(e.purges)
 }
 
 func (e *epochs) partitionEpoch(partition int) string {
@@ -145,11 +170,14 @@ func (e *epochs) partitionEpoch(partition int) string {
 }
 
 // takeNote applies a note and tells the sink what it changes.
-func (b *Broker) takeNote(name string, sequence uint64, expired bool, data []byte) {
-	c, changed := b.epochs.apply(name, sequence, expired, data)
+func (b *Broker) takeNote(n note) {
+	c, changed := b.epochs.apply(n)
+	if c.stream != "" && b.fleet.Load().byName[c.stream] == nil {
+		b.kick() // another node has a profile that this one was not given
+	}
 	switch {
 	case !changed:
-	case c.partition >= 0:
+	case c.stream != "":
 		b.forgetPartition(c.partition)
 		b.doubt(b.openRooms(c.partition), errStreamAnew)
 	default:
@@ -160,60 +188,67 @@ func (b *Broker) takeNote(name string, sequence uint64, expired bool, data []byt
 	}
 }
 
-// learnEpochs reads the notes that this node does not know yet, through the
-// leader of the state stream. It costs one question when there are none.
-func (b *Broker) learnEpochs(ctx context.Context) error {
+// readNotes reads the notes from a sequence on, through the leader of the state
+// stream. It costs one question more than there are notes.
+func (b *Broker) readNotes(ctx context.Context, from uint64) (notes []note, err error) {
 	for {
-		m, err := b.leaderGet(ctx, b.layout.stateStream(), leaderQuestion{Sequence: b.epochs.knownTo() + 1, NextFor: b.layout.epoch("*")})
+		m, err := b.leaderGet(ctx, b.layout.stateStream(), leaderQuestion{Sequence: from, NextFor: b.layout.epoch("*")})
 		if isCode(err, codeNoMessage) {
-			return nil
+			return notes, nil
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		name := m.Subject[len(b.layout.epoch("")):]
-		b.takeNote(name, m.Sequence, header(m.Header, headerMarker) != "", m.Data)
-		b.epochs.mu.Lock()
-		b.epochs.known = max(b.epochs.known, m.Sequence)
-		b.epochs.mu.Unlock()
+		notes = append(notes, note{m.Subject[len(b.layout.epoch("")):], m.Sequence, header(m.Header, headerMarker) != "", m.Data})
+		from = m.Sequence + 1
 	}
 }
 
-// relearnEpochs forgets the purges and reads all notes: one that expired long
-// ago left nothing to be read.
-func (b *Broker) relearnEpochs(ctx context.Context) error {
-	e := b.epochs
-	e.mu.Lock()
-	before := maps.Clone(e.purges)
-	known := e.known
-	e.known = 0
-	clear(e.purges)
-	e.mu.Unlock()
-	err := b.learnEpochs(ctx)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if err != nil { // what was known is better than nothing
-		for name, sequence := range before {
-			e.purges[name] = max(sequence, e.purges[name])
-		}
+// learnEpochs reads the notes that this node does not know yet.
+func (b *Broker) learnEpochs(ctx context.Context) error {
+	notes, err := b.readNotes(ctx, b.epochs.knownTo()+1)
+	if err != nil {
+		return err
 	}
-	e.known = max(known, e.known)
-	return err
+	for _, n := range notes {
+		b.takeNote(n)
+		b.epochs.knows(n.sequence)
+	}
+	return nil
+}
+
+// relearnEpochs reads all notes: one that expired long ago left nothing that
+// would tell.
+func (b *Broker) relearnEpochs(ctx context.Context) error {
+	before := b.epochs.purged()
+	notes, err := b.readNotes(ctx, 1)
+	if err != nil {
+		return err
+	}
+	for _, n := range notes {
+		delete(before, n.name)
+		b.takeNote(n)
+		b.epochs.knows(n.sequence)
+	}
+	for name, sequence := range before {
+		b.takeNote(note{name: name, sequence: sequence + 1, expired: true})
+	}
+	return nil
 }
 
 // noteStreams writes down which streams of this name are the current ones, and
 // counts those that were made anew since the last note.
 func (b *Broker) noteStreams(ctx context.Context, created map[string]time.Time) error {
-	for _, s := range b.streams {
+	for _, s := range b.ownStreams() {
 		for try := 0; ; try++ {
-			known := b.epochs.note(s.name)
+			known := b.epochs.noteOf(s.name)
 			if known.sequence > 0 && known.Partitions != b.layout.partitions {
 				return fmt.Errorf("nats: the namespace %q has %d partitions, and Options.Partitions is %d: they are fixed when it is first used", b.layout.ns, known.Partitions, b.layout.partitions)
 			}
 			if known.sequence > 0 && known.Created.Equal(created[s.name]) {
 				break
 			}
-			n := streamNote{Created: created[s.name], Partition: s.partition, Partitions: b.layout.partitions, Life: known.Life}
+			n := streamNote{Created: created[s.name], Profile: *s.profile, Partition: s.partition, Partitions: b.layout.partitions, Life: known.Life}
 			if known.sequence > 0 {
 				n.Life++
 			}
@@ -232,6 +267,46 @@ func (b *Broker) noteStreams(ctx context.Context, created map[string]time.Time) 
 	return nil
 }
 
+// findStreams looks for history streams of profiles that this node was not given:
+// another node's rooms may be in them.
+func (b *Broker) findStreams(ctx context.Context) error {
+	for name, n := range b.epochs.noted() {
+		s := b.fleet.Load().byName[name]
+		if s == nil {
+			profile := n.Profile
+			if s = b.newStream(&profile, n.Partition); s.name != name {
+				continue
+			}
+		}
+		if b.profiles[s.profile.Name] != nil {
+			continue
+		}
+		_, err := b.streamInfo(ctx, name, "")
+		gone := isCode(err, codeStreamMissing)
+		if err != nil && !gone {
+			return err
+		}
+		f := b.fleet.Load()
+		if there := slices.Contains(f.byPartition[n.Partition], s); there == gone {
+			if gone {
+				f = f.without(s)
+			} else {
+				f = f.with(s)
+			}
+			b.fleet.Store(f)
+			b.doubt(b.openRooms(n.Partition), errStreamAnew)
+		}
+	}
+	return nil
+}
+
+// noted lists the notes about streams.
+func (e *epochs) noted() map[string]streamNote {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return maps.Clone(e.made)
+}
+
 func (b *Broker) writeNote(ctx context.Context, name string, expected uint64, n streamNote) error {
 	data, err := json.Marshal(n)
 	if err != nil {
@@ -244,7 +319,7 @@ func (b *Broker) writeNote(ctx context.Context, name string, expected uint64, n 
 	if err != nil {
 		return err
 	}
-	b.takeNote(name, ack.Sequence, false, data)
+	b.takeNote(note{name: name, sequence: ack.Sequence, data: data})
 	return nil
 }
 
@@ -254,7 +329,7 @@ func (b *Broker) Purge(ctx context.Context, room string) error {
 		return err
 	}
 	token := tokenOf(room)
-	for _, s := range b.byPartition[b.layout.partition(room)] {
+	for _, s := range b.streamsOf(room) {
 		if err := b.askAPI(ctx, "STREAM.PURGE."+s.name, map[string]string{"filter": s.prefix + token}, nil); err != nil {
 			return unserved(ctx, err)
 		}
@@ -266,6 +341,6 @@ func (b *Broker) Purge(ctx context.Context, room string) error {
 	if err != nil {
 		return unserved(ctx, err)
 	}
-	b.takeNote(token, ack.Sequence, false, nil)
+	b.takeNote(note{name: token, sequence: ack.Sequence})
 	return nil
 }

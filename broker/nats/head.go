@@ -70,7 +70,7 @@ func (b *Broker) emptyPosition(epoch string, at time.Time) broker.Position {
 
 // forgotten reports whether a message of that time may have left the disk by age.
 func (b *Broker) forgotten(partition int, recorded, now time.Time) bool {
-	for _, s := range b.byPartition[partition] {
+	for _, s := range b.fleet.Load().byPartition[partition] {
 		if s.kept > 0 && now.Sub(recorded) >= s.kept-s.kept/10 {
 			return true
 		}
@@ -103,7 +103,8 @@ func (l *lasts) take(room string, r record) {
 // delivered to the rooms that were open before. With sounded it says how far it
 // has looked.
 func (b *Broker) lasts(ctx context.Context, rooms []string, since []uint64, sounded bool) (*lasts, error) {
-	l := &lasts{found: map[string]*record{}, upTo: make([]uint64, len(b.streams))}
+	f := b.fleet.Load()
+	l := &lasts{found: map[string]*record{}, upTo: make([]uint64, len(f.streams))}
 	copy(l.upTo, since)
 	parts := make([][]string, b.layout.partitions)
 	for _, name := range rooms {
@@ -119,13 +120,13 @@ func (b *Broker) lasts(ctx context.Context, rooms []string, since []uint64, soun
 		if len(names) == 0 {
 			continue
 		}
-		for _, s := range b.byPartition[p] {
+		for _, s := range f.byPartition[p] {
 			g.Go(func() error {
 				if !sounded && len(names) <= fewRooms {
 					return b.fewHeads(ctx, l, s, names)
 				}
 				from := uint64(0)
-				if since != nil {
+				if s.index < len(since) {
 					from = since[s.index]
 				}
 				return b.manyHeads(ctx, l, s, names, from)

@@ -61,6 +61,9 @@ func (b *Broker) lookAfter(ctx context.Context) error {
 	if err := b.noteStreams(ctx, created); err != nil {
 		return err
 	}
+	if err := b.findStreams(ctx); err != nil {
+		return err
+	}
 	return b.learnNodes(ctx)
 }
 
@@ -106,7 +109,7 @@ func (b *Broker) keepProbing() {
 			}
 			continue
 		}
-		if b.sendProbe(b.streams[n%len(b.streams)]) { // or else the same one again
+		if own := b.ownStreams(); b.sendProbe(own[n%len(own)]) { // or else the same one again
 			n++
 		}
 	}

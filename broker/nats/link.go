@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -96,9 +97,9 @@ func (b *Broker) connectOptions() (natsgo.Options, error) {
 			return o, fmt.Errorf("nats: Options.Connect: %w", err)
 		}
 	}
-	for _, url := range strings.Split(b.options.URL, ",") {
-		if url = strings.TrimSpace(url); url != "" {
-			o.Servers = append(o.Servers, url)
+	for _, one := range strings.Split(b.options.URL, ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			o.Servers = append(o.Servers, one)
 		}
 	}
 	o.AllowReconnect, o.MaxReconnect, o.RetryOnFailedConnect = true, -1, false
@@ -160,6 +161,9 @@ func (b *Broker) connect(ctx context.Context) error {
 
 // unreachable says of an error of connecting that time may cure it.
 func unreachable(err error) bool {
+	if _, bad := errors.AsType[*url.Error](err); bad { // the URL itself is wrong
+		return false
+	}
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, natsgo.ErrNoServers) || errors.Is(err, natsgo.ErrTimeout) ||
 		errors.Is(err, natsgo.ErrStaleConnection) || errors.Is(err, natsgo.ErrConnectionClosed) || strings.Contains(err.Error(), "EOF")
@@ -168,10 +172,10 @@ func unreachable(err error) bool {
 // redacted is a list of URLs without what may be secret in them.
 func redacted(urls string) string {
 	list := strings.Split(urls, ",")
-	for i, url := range list {
-		if at := strings.LastIndexByte(url, '@'); at >= 0 {
-			scheme, _, ok := strings.Cut(url, "://")
-			if list[i] = "***@" + url[at+1:]; ok {
+	for i, one := range list {
+		if at := strings.LastIndexByte(one, '@'); at >= 0 {
+			scheme, _, ok := strings.Cut(one, "://")
+			if list[i] = "***@" + one[at+1:]; ok {
 				list[i] = scheme + "://" + list[i]
 			}
 		}

@@ -30,7 +30,7 @@ func (m *mark) text() broker.Mark {
 
 // parseMark reads a mark, and returns nil if it cannot be honoured.
 func (b *Broker) parseMark(text broker.Mark) *mark {
-	m := readMark(text, len(b.streams))
+	m := readMark(text, len(b.fleet.Load().streams))
 	if m == nil || m.life != b.life36 || m.doubts != b.doubts.Load() {
 		return nil
 	}

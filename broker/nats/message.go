@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"bytes"
 	"hash/fnv"
 	"math/rand/v2"
 	"strconv"
@@ -72,6 +73,10 @@ func tagOf(tag, at string) uint64 {
 	return h.Sum64() | 1
 }
 
+// smallData is up to which length data is copied out of the buffer that it came
+// in: else the headers, about 350 bytes, would stay with it wherever it is kept.
+const smallData = 2 << 10
+
 // A record is a stored message.
 type record struct {
 	sequence uint64
@@ -91,6 +96,9 @@ func recordFrom(m *natsgo.Msg) record {
 		key:      textOf(header(m.Header, headerKey)),
 		from:     textOf(header(m.Header, headerFrom)),
 		data:     m.Data,
+	}
+	if len(r.data) < smallData {
+		r.data = bytes.Clone(r.data)
 	}
 	r.at, _ = time.Parse(time.RFC3339Nano, at)
 	return r

@@ -148,7 +148,7 @@ func (b *Broker) watch(queue chan *natsgo.Msg) {
 		case "lease":
 			b.nodes.hear(b, name, sequence, expired, m.Data)
 		case "epoch":
-			b.takeNote(name, sequence, expired, m.Data)
+			b.takeNote(note{name, sequence, expired, m.Data})
 		}
 		if len(queue) >= cap(queue)-1 { // some may have been dropped
 			b.kick()
@@ -159,7 +159,7 @@ func (b *Broker) watch(queue chan *natsgo.Msg) {
 // ledAnew: a stream has a new leader. What the old one had stored and not
 // republished yet is missing without a trace.
 func (b *Broker) ledAnew(stream string) {
-	if s := b.byName[stream]; s != nil && b.started.Load() {
+	if s := b.fleet.Load().byName[stream]; s != nil && b.started.Load() {
 		b.doubt(b.openRooms(s.partition), errLeader)
 	}
 }

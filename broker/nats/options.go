@@ -52,6 +52,9 @@ type Options struct {
 	// needs otherwise for its promise (endless reconnecting, no buffer of
 	// publishes while disconnected, hearing itself) it sets afterwards.
 	Connect []natsgo.Option
+	// Now is this node's clock; nil is time.Now. It may be wrong by any amount:
+	// only its difference from the servers' counts.
+	Now func() time.Time
 	// Logger is told what an operator should know. Nil is slog.Default().
 	Logger *slog.Logger
 }
@@ -66,6 +69,9 @@ func (o Options) filled() (Options, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	setDefault(&o.Partitions, 8)
 	setDefault(&o.ForgetAfter, 24*time.Hour)

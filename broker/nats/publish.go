@@ -55,7 +55,7 @@ func (b *Broker) Publish(ctx context.Context, room string, data []byte, o broker
 	if len(data) > b.maxPayload() {
 		return broker.Ack{}, broker.ErrTooLarge
 	}
-	s := b.streamOf(room, o.Profile)
+	s := b.streamFor(room, o.Profile)
 	if s == nil {
 		return broker.Ack{}, broker.ErrUnknownProfile
 	}

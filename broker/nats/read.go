@@ -91,7 +91,7 @@ func (b *Broker) readOnce(ctx context.Context, name string, r broker.Range) (bro
 // locate finds the stream that a room's messages are in, through the leaders of
 // all that may have them.
 func (b *Broker) locate(ctx context.Context, name string) (place, error) {
-	streams := b.byPartition[b.layout.partition(name)]
+	streams := b.streamsOf(name)
 	token := tokenOf(name)
 	infos := make([]streamInfo, len(streams))
 	lasts := make([]*stored, len(streams))

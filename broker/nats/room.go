@@ -157,9 +157,10 @@ func (w *worker) deliver(m *natsgo.Msg) {
 		w.receive(m)
 		return
 	}
-	s := w.b.byName[header(m.Header, headerStream)]
-	if s == nil {
-		return // of a profile that this node was not given
+	s := w.b.fleet.Load().byName[header(m.Header, headerStream)]
+	if s == nil { // of a profile that this node was not given
+		w.b.kick()
+		return
 	}
 	token := m.Subject[len(w.b.layout.live()):]
 	rec := recordFrom(m)

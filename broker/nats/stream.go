@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,38 +37,83 @@ func (s *stream) saw(sequence uint64) {
 	}
 }
 
-// layStreams makes the node's view of the history streams: all of a partition in
-// the order of profiles, partition after partition.
+// A fleet is the history streams that the node knows. It is not changed; a
+// larger one takes its place when another node brings a profile that this one was
+// not given.
+type fleet struct {
+	streams     []*stream // by index
+	byName      map[string]*stream
+	byPartition [][]*stream
+}
+
+// layStreams makes the streams of the node's profiles.
 func (b *Broker) layStreams() {
-	names := make([]string, 0, len(b.profiles))
-	for name := range b.profiles {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	b.byName = map[string]*stream{}
-	b.byPartition = make([][]*stream, b.layout.partitions)
+	names := slices.Sorted(maps.Keys(b.profiles))
+	f := &fleet{byName: map[string]*stream{}, byPartition: make([][]*stream, b.layout.partitions)}
 	for p := range b.layout.partitions {
 		for _, name := range names {
-			profile := b.profiles[name]
-			s := &stream{
-				name: b.layout.history(name, p), prefix: b.layout.historyPrefix(name, p),
-				index: len(b.streams), partition: p, profile: profile,
-				kept: keptOnDisk(profile, b.options.ForgetAfter), depth: depth(profile),
-			}
-			b.streams = append(b.streams, s)
-			b.byName[s.name] = s
-			b.byPartition[p] = append(b.byPartition[p], s)
+			f = f.with(b.newStream(b.profiles[name], p))
 		}
+	}
+	b.fleet.Store(f)
+}
+
+func (b *Broker) newStream(p *broker.Profile, partition int) *stream {
+	return &stream{
+		name: b.layout.history(p.Name, partition), prefix: b.layout.historyPrefix(p.Name, partition),
+		partition: partition, profile: p, kept: keptOnDisk(p, b.options.ForgetAfter), depth: depth(p),
 	}
 }
 
-func (b *Broker) streamOf(room, profile string) *stream {
-	for _, s := range b.byPartition[b.layout.partition(room)] {
+// with is f and one more stream, or one that is there again.
+func (f *fleet) with(s *stream) *fleet {
+	larger := *f
+	if f.byName[s.name] == nil {
+		s.index = len(f.streams)
+		larger.streams = append(slices.Clone(f.streams), s)
+		larger.byName = maps.Clone(f.byName)
+		larger.byName[s.name] = s
+	}
+	larger.byPartition = slices.Clone(f.byPartition)
+	larger.byPartition[s.partition] = append(slices.Clone(f.byPartition[s.partition]), s)
+	return &larger
+}
+
+// without is f, and a stream that is not there any more is not asked.
+func (f *fleet) without(s *stream) *fleet {
+	smaller := *f
+	smaller.byPartition = slices.Clone(f.byPartition)
+	smaller.byPartition[s.partition] = slices.DeleteFunc(slices.Clone(f.byPartition[s.partition]), func(other *stream) bool { return other == s })
+	return &smaller
+}
+
+// streamsOf a room are those that may have its messages.
+func (b *Broker) streamsOf(room string) []*stream {
+	return b.fleet.Load().byPartition[b.layout.partition(room)]
+}
+
+// streamFor what is published to a room with a profile; nil if the node was not
+// given it.
+func (b *Broker) streamFor(room, profile string) *stream {
+	if b.profiles[profile] == nil {
+		return nil
+	}
+	for _, s := range b.streamsOf(room) {
 		if s.profile.Name == profile {
 			return s
 		}
 	}
 	return nil
+}
+
+// ownStreams are those of the node's profiles, which it makes and keeps.
+func (b *Broker) ownStreams() (own []*stream) {
+	for _, s := range b.fleet.Load().streams {
+		if b.profiles[s.profile.Name] != nil {
+			own = append(own, s)
+		}
+	}
+	return own
 }
 
 // A republish copies what a stream has stored to another subject.
@@ -131,7 +177,7 @@ func (b *Broker) wantedStreams(replicas int) []streamWanted {
 	shares.Name, shares.Subjects, shares.PerSubject = l.sharesStream(), []string{l.ns + ".share.*.*"}, 1
 	shares.Description = "Finch: how many members of a room each node has"
 	wanted := []streamWanted{state, shares}
-	for _, s := range b.streams {
+	for _, s := range b.ownStreams() {
 		w := base
 		w.Name, w.Subjects, w.PerSubject, w.MaxAge = s.name, []string{s.prefix + "*"}, int64(s.depth), s.kept
 		w.Description = fmt.Sprintf("Finch: messages of rooms with the history profile %q", s.profile.Name)

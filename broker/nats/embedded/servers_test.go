@@ -23,9 +23,9 @@ func connect(t testing.TB, to natsgo.InProcessConnProvider) *natsgo.Conn {
 // api asks JetStream something.
 func api(t testing.TB, conn *natsgo.Conn, endpoint string, question, answer any) {
 	t.Helper()
-	body, err := json.Marshal(question)
-	if err != nil {
-		t.Fatal(err)
+	var body []byte
+	if question != nil {
+		body, _ = json.Marshal(question)
 	}
 	m, err := conn.Request("$JS.API."+endpoint, body, 10*time.Second)
 	if err != nil {
@@ -83,4 +83,29 @@ func loseTail(t testing.TB, conn *natsgo.Conn, ns, room string, n int) {
 		return
 	}
 	t.Fatalf("room %q is nowhere", room)
+}
+
+// allCurrent reports whether all replicas of streams have what the leader has.
+func allCurrent(conn *natsgo.Conn, streams ...string) bool {
+	for _, stream := range streams {
+		m, err := conn.Request("$JS.API.STREAM.INFO."+stream, nil, time.Second)
+		var info struct {
+			Cluster *struct {
+				Leader   string
+				Replicas []struct {
+					Current bool
+					Offline bool
+				}
+			}
+		}
+		if err != nil || json.Unmarshal(m.Data, &info) != nil || info.Cluster == nil || info.Cluster.Leader == "" || len(info.Cluster.Replicas) != 2 {
+			return false
+		}
+		for _, r := range info.Cluster.Replicas {
+			if !r.Current || r.Offline {
+				return false
+			}
+		}
+	}
+	return true
 }
