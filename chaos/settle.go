@@ -21,9 +21,16 @@ func (r *run) settle(ctx context.Context) {
 		r.violate("not well", err.Error())
 	}
 	var unsettled []string
+	var told time.Duration
 	for r.wait(ctx, 300*time.Millisecond) {
 		took := r.now() - from
 		unsettled = r.unsettled(from)
+		if took > told+5*time.Second {
+			told = took
+			for _, text := range unsettled {
+				r.say("not yet: %s", text)
+			}
+		}
 		if len(unsettled) == 0 || took > settleMost {
 			break
 		}
@@ -42,11 +49,11 @@ func (r *run) unsettled(from time.Duration) (list []string) {
 		list = append(list, missing[:min(3, len(missing))]...)
 	}
 	var pending, behind []string
-	if n := r.story.Pending(); n > 0 {
-		pending = append(pending, fmt.Sprintf("the outcome of %d publishes is not known", n))
+	for _, p := range r.story.Pending() {
+		pending = append(pending, fmt.Sprintf("%s does not know the outcome of %q, begun at %.3f s in %s", p.Publisher, p.Key, p.Begun.Seconds(), p.Room))
 	}
 	note("every outcome is known", pending...)
-	if n := r.story.Behind(); n > 0 || len(pending) > 0 {
+	if n := r.story.Behind(); n > 0 {
 		behind = append(behind, fmt.Sprintf("%d clients do not stand at the end of a room", n))
 	}
 	note("every client is at the end of its rooms", behind...)

@@ -145,7 +145,7 @@ func (a *Actor) connect(node int) bool {
 		p.shown, p.waiting, p.in, p.again = p.position, true, false, time.Now().Add(roomLimit)
 		p.members = nil
 		for _, pub := range p.queue {
-			pub.asked = false
+			pub.asked, pub.until = false, time.Time{}
 		}
 	}
 	answered := false

@@ -3,6 +3,7 @@ package fault
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -65,7 +66,12 @@ func Nodes(s Setting, length time.Duration, seed uint64) []Fault {
 		{NodePause, 3, 1 * time.Second, 9 * time.Second},
 		{NodeDrain, 3, 0, 500 * time.Millisecond},
 	}
-	return plan(kinds, s, s.Nodes, length, rand.New(rand.NewPCG(seed, 0x0de5)))
+	rng := rand.New(rand.NewPCG(seed, 0x0de5))
+	list := plan(kinds, s, s.Nodes, length, rng)
+	if s.Servers == 0 {
+		list = withRollback(list, s, rng)
+	}
+	return list
 }
 
 // Stores plans faults of the store and of the links to it for a time.
@@ -94,12 +100,20 @@ func Stores(s Setting, length time.Duration, seed uint64) []Fault {
 	}
 	rng := rand.New(rand.NewPCG(seed, 0x5704e))
 	list := plan(kinds, s, s.Servers, length, rng)
-	if s.Long && s.Lasting {
-		at := len(list) / 2
-		back := Fault{Kind: Rollback, After: time.Second, For: 3*time.Second + time.Duration(rng.Int64N(int64(4*time.Second)))}
-		list = append(list[:at:at], append([]Fault{back}, list[at:]...)...)
+	if s.Servers > 0 {
+		list = withRollback(list, s, rng)
 	}
 	return list
+}
+
+// withRollback puts a rollback into the middle, in the lane of those whom it
+// would meet.
+func withRollback(list []Fault, s Setting, rng *rand.Rand) []Fault {
+	if !s.Long || !s.Lasting {
+		return list
+	}
+	back := Fault{Kind: Rollback, After: time.Second, For: 3*time.Second + time.Duration(rng.Int64N(int64(4*time.Second)))}
+	return slices.Insert(list, len(list)/2, back)
 }
 
 // plan draws faults until their time is full. The first of each kind come in a

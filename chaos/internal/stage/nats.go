@@ -212,9 +212,6 @@ func (n *NATS) look() error {
 	if err != nil {
 		return err
 	}
-	if _, err := ask(conn, "INFO"); err != nil {
-		return err
-	}
 	for _, name := range names.Streams {
 		info, err := ask(conn, "STREAM.INFO."+name)
 		switch {

@@ -56,16 +56,16 @@ func (s *Story) Behind() (n int) {
 	return n
 }
 
-// Pending answers how many publications nobody has been told the outcome of.
-func (s *Story) Pending() (n int) {
+// Pending answers the publications that nobody has been told the outcome of.
+func (s *Story) Pending() (list []Publication) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.publications {
 		if p.point == nil {
-			n++
+			list = append(list, p.Publication)
 		}
 	}
-	return n
+	return list
 }
 
 // A line is the order of a room: all points that name a message, by epoch and
@@ -81,7 +81,7 @@ type line struct {
 func (s *Story) newLine(r *room) *line {
 	l := &line{room: r, story: s, lines: map[string][]*point{}, fates: map[*point]fate{}}
 	for _, p := range r.points {
-		if p.empty() {
+		if p.empty() || p.hearsay && r.overheard(p) {
 			continue
 		}
 		l.lines[p.epoch] = append(l.lines[p.epoch], p)
@@ -102,6 +102,18 @@ func (s *Story) newLine(r *room) *line {
 	}
 	l.end = l.last()
 	return l
+}
+
+// overheard tells whether a message is known at the offset of a point that is
+// hearsay, so that the point is another name of it.
+func (r *room) overheard(p *point) bool {
+	for _, other := range r.points {
+		if other != p && !other.hearsay && other.epoch == p.epoch && other.offset == p.offset && other.key == p.key {
+			other.acked = true
+			return true
+		}
+	}
+	return false
 }
 
 // last answers the end of the room: the furthest point of the newest epoch that

@@ -186,8 +186,8 @@ func (g *segment) moved(st *step) {
 // skipped finds what should have come before a message.
 func (g *segment) skipped(st *step) {
 	for _, p := range g.between(g.at, st.point) {
-		if p == st.point || p.offset == st.point.offset || g.fates[p] != kept {
-			continue
+		if p == st.point || p.offset == st.point.offset || g.fates[p] != kept || g.story.lossBetween(st.at, p.known) {
+			continue // or it took the place of one that was lost, later
 		}
 		what := "was seen by others"
 		if p.acked {

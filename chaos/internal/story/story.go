@@ -60,6 +60,9 @@ type point struct {
 	key   string // of the message there; empty if nobody has said
 	known time.Duration
 	acked bool
+	// hearsay: only answers to repeated publishes have named it. What the store has
+	// let go of by then it cannot compare: the tag of such an answer may be any.
+	hearsay bool
 }
 
 // track is one client in one room.
@@ -125,6 +128,9 @@ func (s *Story) Saw(e Event) {
 		r.tracks[e.Client] = t
 	}
 	p := s.pointAt(r, e.Position, e.At)
+	if p != nil {
+		p.hearsay = false
+	}
 	switch e.Kind {
 	case Joined:
 		s.counts.Fresh++
@@ -184,9 +190,13 @@ func (s *Story) Acknowledged(at time.Duration, key, where string, duplicate bool
 	defer s.mu.Unlock()
 	pub := s.publications[key]
 	r := s.room(pub.Room)
+	_, known := r.points[where]
 	p := s.pointAt(r, where, at)
 	if duplicate {
 		s.counts.Duplicates++
+	}
+	if p != nil {
+		p.hearsay = duplicate && (!known || p.hearsay)
 	}
 	switch {
 	case p == nil:
