@@ -68,8 +68,9 @@ func (a *Actor) take(e protocol.Envelope) {
 	}
 }
 
-// behind tells whether recorded messages are to be dropped: they come again.
-func (p *place) behind() bool { return p.waiting && p.shown != "" }
+// behind tells whether recorded messages are to be dropped: they come again; or
+// they are of a stay that it has ended.
+func (p *place) behind() bool { return p.waiting }
 
 func (a *Actor) takeMessage(e protocol.Envelope) {
 	p := a.places[e.Room]
