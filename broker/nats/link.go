@@ -45,6 +45,13 @@ func (l *link) bound(ctx context.Context, after time.Duration) (context.Context,
 	return ctx, func() { stop(); timer.Stop(); end(nil) }
 }
 
+// broken reports whether there is no connection.
+func (l *link) broken() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ctx.Err() != nil
+}
+
 func (l *link) renew() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
