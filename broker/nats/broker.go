@@ -40,6 +40,7 @@ type Broker struct {
 	workers  []*worker
 	epochs   *epochs
 	link     link
+	desk     *desk
 	life     context.Context // ends with Close
 	end      context.CancelFunc
 	running  sync.WaitGroup // goroutines of this broker
@@ -147,6 +148,10 @@ func (b *Broker) check(node broker.Node, sink broker.Sink) error {
 func (b *Broker) begin(ctx context.Context) error {
 	if err := b.checkServer(ctx); err != nil {
 		return err
+	}
+	var err error
+	if b.desk, err = newDesk(b.link.conn, b.options.Timeout); err != nil {
+		return unavailable("cannot subscribe: %v", err)
 	}
 	created, err := b.ensureStreams(ctx)
 	if err != nil {

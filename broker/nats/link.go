@@ -33,9 +33,7 @@ var (
 
 // bound ends a context with the connection and after a time.
 func (l *link) bound(ctx context.Context, after time.Duration) (context.Context, context.CancelFunc) {
-	l.mu.Lock()
-	life := l.ctx
-	l.mu.Unlock()
+	life := l.life()
 	ctx, end := context.WithCancelCause(ctx)
 	if life.Err() != nil { // AfterFunc would say so a moment later
 		end(context.Cause(life))
@@ -45,12 +43,15 @@ func (l *link) bound(ctx context.Context, after time.Duration) (context.Context,
 	return ctx, func() { stop(); timer.Stop(); end(nil) }
 }
 
-// broken reports whether there is no connection.
-func (l *link) broken() bool {
+// life ends with the connection that there is now.
+func (l *link) life() context.Context {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ctx.Err() != nil
+	return l.ctx
 }
+
+// broken reports whether there is no connection.
+func (l *link) broken() bool { return l.life().Err() != nil }
 
 func (l *link) renew() {
 	l.mu.Lock()
