@@ -92,17 +92,24 @@ func (b *Broker) request(ctx context.Context, m *natsgo.Msg) (*natsgo.Msg, error
 	switch {
 	case errors.Is(err, natsgo.ErrNoResponders):
 		return nil, unavailable("nobody serves %s", m.Subject)
-	case errors.Is(err, natsgo.ErrReconnectBufExceeded), errors.Is(err, natsgo.ErrConnectionReconnecting),
-		errors.Is(err, natsgo.ErrConnectionClosed), errors.Is(err, natsgo.ErrDisconnected):
-		return nil, unavailable("no connection to a server")
-	case errors.Is(err, natsgo.ErrMaxPayload):
-		return nil, fmt.Errorf("%w: with its headers it is longer than the server's max_payload", broker.ErrTooLarge)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case bound.Err() != nil:
 		return nil, fmt.Errorf("%w: %w", errUnanswered, context.Cause(bound))
 	}
-	return nil, fmt.Errorf("%w: %w", errUnanswered, err)
+	return nil, unsent(err)
+}
+
+// unsent says why nats.go did not take a message.
+func unsent(err error) error {
+	switch {
+	case errors.Is(err, natsgo.ErrReconnectBufExceeded), errors.Is(err, natsgo.ErrConnectionReconnecting),
+		errors.Is(err, natsgo.ErrConnectionClosed), errors.Is(err, natsgo.ErrDisconnected):
+		return unavailable("no connection to a server")
+	case errors.Is(err, natsgo.ErrMaxPayload):
+		return fmt.Errorf("%w: with its headers it is longer than the server's max_payload", broker.ErrTooLarge)
+	}
+	return fmt.Errorf("%w: %w", errUnanswered, err)
 }
 
 // errUnanswered: a question went out and no answer came.

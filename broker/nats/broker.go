@@ -40,6 +40,7 @@ type Broker struct {
 	workers  []*worker
 	epochs   *epochs
 	link     link
+	desk     *desk
 	life     context.Context // ends with Close
 	end      context.CancelFunc
 	running  sync.WaitGroup // goroutines of this broker
@@ -53,6 +54,7 @@ type Broker struct {
 	doubts  atomic.Uint64 // times that the store became doubtful
 	clock   atomic.Int64  // of the store, less this node's, in nanoseconds
 	kicked  chan struct{} // the keeper is to look at the streams
+	relet   chan struct{} // the lease is to be renewed now
 	sending sync.Mutex    // keeps the order of what this node sends
 	asked   chan struct{} // a place for each question that is being answered
 }
@@ -62,7 +64,7 @@ var _ broker.Broker = (*Broker)(nil)
 // New makes a broker that has not been started. What is wrong with the options,
 // Start says.
 func New(options Options) *Broker {
-	b := &Broker{kicked: make(chan struct{}, 1), asked: make(chan struct{}, maxAnswers)}
+	b := &Broker{kicked: make(chan struct{}, 1), relet: make(chan struct{}, 1), asked: make(chan struct{}, maxAnswers)}
 	b.options, b.invalid = options.filled()
 	b.log = b.options.Logger
 	b.layout = layout{ns: b.options.Namespace, partitions: b.options.Partitions}
@@ -147,6 +149,10 @@ func (b *Broker) begin(ctx context.Context) error {
 	if err := b.checkServer(ctx); err != nil {
 		return err
 	}
+	var err error
+	if b.desk, err = newDesk(b.link.conn, b.options.Timeout); err != nil {
+		return unavailable("cannot subscribe: %v", err)
+	}
 	created, err := b.ensureStreams(ctx)
 	if err != nil {
 		return err
@@ -170,7 +176,7 @@ func (b *Broker) begin(ctx context.Context) error {
 	if err := b.findStreams(ctx); err != nil {
 		return unserved(ctx, err)
 	}
-	if err := b.beginShares(ctx); err != nil {
+	if err := b.beginShares(ctx, created[b.layout.sharesStream()]); err != nil {
 		return unserved(ctx, err)
 	}
 	if err := b.takeLease(ctx); err != nil {

@@ -112,6 +112,8 @@ var errBroken = errors.New("nats: a batch of messages is not whole")
 func (b *Broker) directGet(ctx context.Context, stream string, q directQuestion) (batch, error) {
 	bound, cancel := b.link.bound(ctx, b.options.Timeout)
 	defer cancel()
+	silence := time.AfterFunc(b.options.Timeout/4, cancel)
+	defer silence.Stop()
 	body, err := json.Marshal(q)
 	if err != nil {
 		return batch{}, err
@@ -134,9 +136,12 @@ func (b *Broker) directGet(ctx context.Context, stream string, q directQuestion)
 			return batch{}, unavailable("nobody serves stream %s", stream)
 		case err != nil && ctx.Err() != nil:
 			return batch{}, ctx.Err()
+		case err != nil && b.link.broken():
+			return batch{}, unavailable("the connection to the server was lost")
 		case err != nil:
-			return batch{}, fmt.Errorf("%w: %w", errUnanswered, err)
+			return batch{}, fmt.Errorf("%w: no more of it came: %w", errBroken, err)
 		}
+		silence.Reset(b.options.Timeout / 4)
 		switch status := header(m.Header, headerStatus); status {
 		case "":
 			// A replica sends without regard to how fast we read: each message names

@@ -61,6 +61,9 @@ func (b *Broker) lookAfter(ctx context.Context) error {
 	if err := b.noteStreams(ctx, created); err != nil {
 		return err
 	}
+	if err := b.sharesMadeAnew(ctx, created[b.layout.sharesStream()]); err != nil {
+		return err
+	}
 	if err := b.findStreams(ctx); err != nil {
 		return err
 	}

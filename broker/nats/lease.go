@@ -31,6 +31,9 @@ type nodes struct {
 	self  broker.NodeState
 	mine  uint64 // sequence of this node's lease
 	peers map[string]*peer
+	// hold: nobody is called gone before this time. After an outage of the servers
+	// all leases have ended, and whoever is back first would bury the others.
+	hold time.Time
 }
 
 type peer struct {
@@ -38,6 +41,7 @@ type peer struct {
 	sequence uint64 // of the last that was heard
 	heard    time.Time
 	live     bool
+	ended    bool // its lease has, while nobody was to be called gone
 	cleared  bool // gone, and its shares with it
 }
 
@@ -66,9 +70,10 @@ func (n *nodes) hear(b *Broker, id string, sequence uint64, expired bool, data [
 	}
 	before, lived := p.state, p.live
 	p.sequence, p.heard = sequence, time.Now()
-	p.live = !expired && !l.Closed
+	p.ended = expired && lived && p.heard.Before(n.hold)
+	p.live = !expired && !l.Closed || p.ended
 	p.cleared = p.cleared && !p.live
-	if p.live {
+	if p.live && !p.ended {
 		p.state = broker.NodeState{ID: id, Incarnation: l.Incarnation}
 	}
 	if lived && (!p.live || p.state != before) {
@@ -192,6 +197,7 @@ func (b *Broker) keepLease() {
 	for {
 		select {
 		case <-every.C:
+		case <-b.relet:
 		case <-b.life.Done():
 			return
 		}
@@ -262,7 +268,7 @@ func (n *nodes) overdue(lease time.Duration) bool {
 	late := false
 	for id, p := range n.peers {
 		silent := time.Since(p.heard)
-		late = late || p.live && silent > lease
+		late = late || p.live && (silent > lease || p.ended && !time.Now().Before(n.hold))
 		if !p.live && silent > markerTTL {
 			delete(n.peers, id)
 		}
@@ -285,12 +291,22 @@ func (b *Broker) learnNodes(ctx context.Context) error {
 		}
 		next = m.Sequence + 1
 		id := m.Subject[len(prefix):]
-		found[id] = true
-		b.nodes.hear(b, id, m.Sequence, header(m.Header, headerMarker) != "", m.Data)
-		b.nodes.confirm(id)
+		expired := header(m.Header, headerMarker) != ""
+		b.nodes.hear(b, id, m.Sequence, expired, m.Data)
+		if !expired {
+			found[id] = true
+			b.nodes.confirm(id)
+		}
 	}
 	b.nodes.bury(b, found, begun)
 	return nil
+}
+
+// holdOn has nobody called gone for the time of a lease.
+func (n *nodes) holdOn(lease time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.hold = time.Now().Add(lease)
 }
 
 // confirm notes that a lease is there, whether it was renewed or not.
@@ -306,9 +322,12 @@ func (n *nodes) confirm(id string) {
 func (n *nodes) bury(b *Broker, found map[string]bool, begun time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if time.Now().Before(n.hold) {
+		return
+	}
 	for id, p := range n.peers {
-		if p.live && !found[id] && p.heard.Before(begun) {
-			p.live, p.heard = false, time.Now()
+		if p.live && (p.ended || !found[id] && p.heard.Before(begun)) {
+			p.live, p.ended, p.heard = false, false, time.Now()
 			gone := p.state
 			b.tell(func(s broker.Sink) { s.NodeDown(gone) })
 		}

@@ -19,6 +19,7 @@ import (
 type link struct {
 	conn  *natsgo.Conn
 	dials atomic.Uint64 // attempts to connect; a message that arrives after one may have lost predecessors
+	fault atomic.Value  // error of the last that failed; nats.go keeps it to itself
 
 	mu     sync.Mutex
 	ctx    context.Context // ends when the connection is lost; another comes with the next
@@ -32,14 +33,25 @@ var (
 
 // bound ends a context with the connection and after a time.
 func (l *link) bound(ctx context.Context, after time.Duration) (context.Context, context.CancelFunc) {
-	l.mu.Lock()
-	life := l.ctx
-	l.mu.Unlock()
+	life := l.life()
 	ctx, end := context.WithCancelCause(ctx)
+	if life.Err() != nil { // AfterFunc would say so a moment later
+		end(context.Cause(life))
+	}
 	timer := time.AfterFunc(after, func() { end(errTimeout) })
 	stop := context.AfterFunc(life, func() { end(context.Cause(life)) })
 	return ctx, func() { stop(); timer.Stop(); end(nil) }
 }
+
+// life ends with the connection that there is now.
+func (l *link) life() context.Context {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ctx
+}
+
+// broken reports whether there is no connection.
+func (l *link) broken() bool { return l.life().Err() != nil }
 
 func (l *link) renew() {
 	l.mu.Lock()
@@ -61,13 +73,19 @@ func (l *link) lost(why error) {
 // tell it after the first of them.
 type countingDialer struct {
 	natsgo.CustomDialer
-	dials *atomic.Uint64
+	link *link
 }
 
 func (d countingDialer) Dial(network, address string) (net.Conn, error) {
-	d.dials.Add(1)
-	return d.CustomDialer.Dial(network, address)
+	d.link.dials.Add(1)
+	conn, err := d.CustomDialer.Dial(network, address)
+	if err != nil {
+		d.link.fault.Store(fault{err})
+	}
+	return conn, err
 }
+
+type fault struct{ error }
 
 // SkipTLSHandshake passes on what the user's own dialer says.
 func (d countingDialer) SkipTLSHandshake() bool {
@@ -77,11 +95,11 @@ func (d countingDialer) SkipTLSHandshake() bool {
 
 type countingProvider struct {
 	natsgo.InProcessConnProvider
-	dials *atomic.Uint64
+	link *link
 }
 
 func (p countingProvider) InProcessConn() (net.Conn, error) {
-	p.dials.Add(1)
+	p.link.dials.Add(1)
 	return p.InProcessConnProvider.InProcessConn()
 }
 
@@ -117,9 +135,9 @@ func (b *Broker) connectOptions() (natsgo.Options, error) {
 		}
 		o.CustomDialer = &timed
 	}
-	o.CustomDialer = countingDialer{o.CustomDialer, &b.link.dials}
+	o.CustomDialer = countingDialer{o.CustomDialer, &b.link}
 	if o.InProcessServer != nil {
-		o.InProcessServer = countingProvider{o.InProcessServer, &b.link.dials}
+		o.InProcessServer = countingProvider{o.InProcessServer, &b.link}
 	}
 	o.DisconnectedErrCB = func(_ *natsgo.Conn, err error) { b.disconnected(err) }
 	o.ReconnectedCB = func(*natsgo.Conn) { b.reconnected() }
@@ -144,6 +162,9 @@ func (b *Broker) connect(ctx context.Context) error {
 			b.link.conn = conn
 			b.announced = b.link.dials.Load()
 			return nil
+		}
+		if f, ok := b.link.fault.Load().(fault); ok && errors.Is(err, natsgo.ErrNoServers) {
+			err = f.error
 		}
 		switch {
 		case errors.Is(err, natsgo.ErrAuthorization), errors.Is(err, natsgo.ErrAuthExpired), errors.Is(err, natsgo.ErrAuthRevoked), errors.Is(err, natsgo.ErrAccountAuthExpired):

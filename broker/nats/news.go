@@ -116,7 +116,12 @@ func (b *Broker) disconnected(err error) {
 func (b *Broker) reconnected() {
 	b.link.renew()
 	b.tellReconnected(b.link.dials.Load())
+	b.nodes.holdOn(b.options.Lease)
 	b.set(&b.down, nil)
+	select {
+	case b.relet <- struct{}{}:
+	default:
+	}
 	b.kick()
 }
 

@@ -25,7 +25,7 @@ type storeAck struct {
 
 // store publishes a message and waits for the stream's answer.
 func (b *Broker) store(ctx context.Context, m *natsgo.Msg) (storeAck, error) {
-	answer, err := b.request(ctx, m)
+	answer, err := b.publish(ctx, m)
 	if err != nil {
 		if errors.Is(err, broker.ErrUnavailable) {
 			b.kick() // perhaps the stream is gone

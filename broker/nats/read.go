@@ -281,12 +281,10 @@ func (rd *reading) skip(ctx context.Context) error {
 			return err
 		case m-beyond >= want && first > low:
 			low, n = first, m
+			rd.from, rd.skips = low, true
 		default:
 			high = middle
 		}
-	}
-	if low > rd.from {
-		rd.from, rd.skips = low, true
 	}
 	return nil
 }

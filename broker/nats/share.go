@@ -26,10 +26,10 @@ type shareNote struct {
 type shares struct {
 	writing sync.Mutex // held while one is written, so that the last one counts
 
-	mu    sync.Mutex
-	mine  map[string]int // by room
-	stale []string       // rooms whose shares have to be written anew
-	dead  map[string]time.Time
+	mu      sync.Mutex
+	mine    map[string]int // by room
+	stale   []string       // rooms whose shares have to be written anew
+	created time.Time      // of the stream
 }
 
 // clearAfter is how long a node is gone before its shares are cleared away.
@@ -39,7 +39,9 @@ const clearAfter = time.Minute
 // gets its turn.
 const sharesAtOnce = 500
 
-// SetShare is documented at broker.Broker.
+// SetShare is documented at broker.Broker. A share that could not be written is
+// written when the store can be reached again, so that the error may be passed
+// over.
 func (b *Broker) SetShare(ctx context.Context, room string, members int) error {
 	if err := b.ready(ctx, room); err != nil {
 		return err
@@ -55,7 +57,34 @@ func (b *Broker) SetShare(ctx context.Context, room string, members int) error {
 		s.mine[room] = members
 	}
 	s.mu.Unlock()
-	return unserved(ctx, b.writeShare(ctx, room))
+	err := b.writeShare(ctx, room)
+	if err != nil { // it is written when the store can be reached
+		s.mu.Lock()
+		if !slices.Contains(s.stale, room) {
+			s.stale = append(s.stale, room)
+		}
+		s.mu.Unlock()
+	}
+	return unserved(ctx, err)
+}
+
+// sharesMadeAnew writes all shares if the stream that had them is another one.
+func (b *Broker) sharesMadeAnew(ctx context.Context, created time.Time) error {
+	s := &b.shares
+	s.mu.Lock()
+	same := s.created.Equal(created)
+	s.mu.Unlock()
+	if same {
+		return nil
+	}
+	if err := b.writeNoShare(ctx); err != nil {
+		return err
+	}
+	s.rewrite()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.created = created
+	return nil
 }
 
 // writeShare writes what the share of a room is now.
@@ -94,11 +123,17 @@ func (s *shares) rewrite() {
 
 // beginShares clears away what an earlier life of this node left, and writes the
 // share of no room, which is there to be found by every question for shares.
-func (b *Broker) beginShares(ctx context.Context) error {
-	b.shares.mine, b.shares.dead = map[string]int{}, map[string]time.Time{}
+func (b *Broker) beginShares(ctx context.Context, created time.Time) error {
+	b.shares.created = created
+	b.shares.mine = map[string]int{}
 	if err := b.clearSharesOf(ctx, b.id); err != nil {
 		return err
 	}
+	return b.writeNoShare(ctx)
+}
+
+// writeNoShare writes the share of no room.
+func (b *Broker) writeNoShare(ctx context.Context) error {
 	m := natsgo.NewMsg(b.layout.share("~", b.id))
 	_, err := b.store(ctx, m)
 	return err

@@ -102,7 +102,7 @@ func (c *cluster) await(t testing.TB) {
 	t.Helper()
 	for i := range c.servers {
 		eventually(t, "JetStream", func() bool {
-			conn, err := natsgo.Connect(c.url(i))
+			conn, err := natsgo.Connect(c.url(i), natsgo.UserInfo(c.options[i].Username, c.options[i].Password))
 			if err != nil {
 				return false
 			}

@@ -1,7 +1,9 @@
 package embedded_test
 
 import (
+	"context"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +29,10 @@ func api(t testing.TB, conn *natsgo.Conn, endpoint string, question, answer any)
 	if question != nil {
 		body, _ = json.Marshal(question)
 	}
-	m, err := conn.Request("$JS.API."+endpoint, body, 10*time.Second)
+	// With a context: the client's other requests share timers between bubbles.
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	m, err := conn.RequestWithContext(ctx, "$JS.API."+endpoint, body)
 	if err != nil {
 		t.Fatalf("%s: %v", endpoint, err)
 	}
@@ -108,4 +113,15 @@ func allCurrent(conn *natsgo.Conn, streams ...string) bool {
 		}
 	}
 	return true
+}
+
+// copyDir makes to a copy of from, and nothing else.
+func copyDir(t testing.TB, from, to string) {
+	t.Helper()
+	if err := os.RemoveAll(to); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
 }
