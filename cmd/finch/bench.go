@@ -151,6 +151,7 @@ func newBenchServe() *cobra.Command {
   /echo    raw: sends back what it gets, text and binary, up to 16 MiB
   /ws      a SocketManager: path echo answers the sender, path all sends to everyone
   /room    sockets join room bench, or ?room=bench:1: path room sends there, publish records
+  /tens    sockets are in three rooms of ten, with presence
   /settle  gives memory back to the system, then answers
   /stats   what the process holds, as JSON
 

@@ -23,6 +23,10 @@ func (r *Runner[M]) check() {
 }
 
 // checkAll checks the heads of all rooms, and lets those go that nobody needs.
+//
+// It asks what has changed since the last check but one: a room that was opened
+// while the last one was on its way was not asked for, though the mark may be
+// from after its first messages.
 func (r *Runner[M]) checkAll() {
 	var next broker.Mark
 	complete := true
@@ -36,40 +40,41 @@ func (r *Runner[M]) checkAll() {
 		}
 	}
 	if complete && next != "" {
-		r.mark = next
+		r.marks[0], r.marks[1] = r.marks[1], next
 	}
 }
 
-func (r *Runner[M]) checkPart(part []*entry[M]) (broker.Mark, error) {
+func (r *Runner[M]) checkPart(part []named[M]) (broker.Mark, error) {
 	rooms := make([]string, len(part))
 	stood := make([]broker.Position, len(part))
-	var idle []leaver[M]
+	var left []leaver[M]
 	for i, e := range part {
 		rooms[i] = e.name
-		r.do(e, func(e *entry[M], now time.Time) {
-			e.feed.Rest(now)
-			stood[i] = e.feed.Top()
-			if e.feed.Live() && !e.feed.Busy() && now.UnixNano()-e.used >= int64(r.o.Linger) {
-				idle = append(idle, leaver[M]{e, e.used})
+		r.do(e, func(f *Feed[M], now time.Time) {
+			f.Rest(now)
+			stood[i] = f.Top()
+			since := time.Duration(moment(now)-e.used) * time.Millisecond
+			if since >= r.o.Linger && e.idle() {
+				left = append(left, leaver[M]{e, e.used})
 			}
 		})
 	}
-	r.jobs.leave(slices.DeleteFunc(idle, func(l leaver[M]) bool { return r.o.Keep(l.name) })...)
+	r.jobs.leave(slices.DeleteFunc(left, func(e leaver[M]) bool { return r.o.Keep(e.name) })...)
 	asked := r.o.Now()
 	ctx, cancel := context.WithTimeout(r.ctx, r.o.Timeout)
 	defer cancel()
-	changed, reached, err := r.o.Broker.Heads(ctx, rooms, r.mark)
+	changed, reached, err := r.o.Broker.Heads(ctx, rooms, r.marks[0])
 	if err != nil {
 		return "", err
 	}
 	heads := byRoom(changed)
 	for i, e := range part {
 		head, ok := heads[e.name]
-		r.do(e, func(e *entry[M], now time.Time) {
+		r.do(e, func(f *Feed[M], now time.Time) {
 			if ok {
-				e.feed.Checked(now, asked, stood[i], head)
+				f.Checked(now, asked, stood[i], head)
 			} else {
-				e.feed.Unchanged(asked)
+				f.Unchanged(asked)
 			}
 		})
 	}

@@ -56,7 +56,7 @@ func (r *Runner[M]) calls(ready []job[M]) (calls []func(context.Context)) {
 	for _, j := range ready {
 		switch j.Kind {
 		case AskOpen:
-			r.furnish(j.entry)
+			r.furnish(j.named)
 			opens = append(opens, j)
 		case AskHead:
 			heads = append(heads, j)
@@ -75,7 +75,7 @@ func (r *Runner[M]) calls(ready []job[M]) (calls []func(context.Context)) {
 
 // furnish gives the feed of a room its Room, before it is opened. Only the
 // goroutine that dispatches sets it, so only that one may look without the lock.
-func (r *Runner[M]) furnish(e *entry[M]) {
+func (r *Runner[M]) furnish(e named[M]) {
 	if e.feed.room != nil {
 		return
 	}
@@ -106,10 +106,10 @@ func (r *Runner[M]) open(ctx context.Context, of []job[M]) {
 		if err == nil {
 			head = found[i]
 		}
-		r.do(j.entry, func(e *entry[M], now time.Time) {
-			e.feed.Opened(j.Serial, now, head, err)
-			if e.feed.Closed() {
-				r.jobs.leave(leaver[M]{entry: e})
+		r.do(j.named, func(f *Feed[M], now time.Time) {
+			f.Opened(j.Serial, now, head, err)
+			if f.Closed() {
+				r.jobs.leave(leaver[M]{named: j.named})
 			}
 		})
 	}
@@ -124,13 +124,13 @@ func (r *Runner[M]) heads(ctx context.Context, of []job[M]) {
 		if err == nil && !ok {
 			err = broker.ErrUnavailable // since the zero mark all are owed
 		}
-		r.do(j.entry, func(e *entry[M], now time.Time) { e.feed.Headed(j.Serial, now, head, err) })
+		r.do(j.named, func(f *Feed[M], now time.Time) { f.Headed(j.Serial, now, head, err) })
 	}
 }
 
 func (r *Runner[M]) read(ctx context.Context, j job[M]) {
 	page, err := r.o.Broker.Read(ctx, j.name, j.Range)
-	r.do(j.entry, func(e *entry[M], now time.Time) { e.feed.Page(j.Serial, now, page, err) })
+	r.do(j.named, func(f *Feed[M], now time.Time) { f.Page(j.Serial, now, page, err) })
 }
 
 func byRoom(heads []broker.Head) map[string]broker.Head {
@@ -141,18 +141,17 @@ func byRoom(heads []broker.Head) map[string]broker.Head {
 	return m
 }
 
-// release gives back rooms, those apart that somebody came to since.
+// release gives back rooms that were left, those apart that somebody came to
+// since.
 func (r *Runner[M]) release(left []leaver[M]) {
-	var leaving []*entry[M]
+	var leaving []named[M]
 	var names []string
 	for _, e := range left {
 		e.mu.Lock()
-		// A call that opens it may still run: it must end before the release.
-		idle := e.entry.used == e.used && e.feed.Live() && !e.feed.Busy()
-		if !e.gone && (idle || e.feed.Closed()) {
+		if !e.gone && (e.entry.used == e.used && e.idle() || e.feed.Closed()) {
 			e.leaving = true
 			e.feed.reset()
-			leaving, names = append(leaving, e.entry), append(names, e.name)
+			leaving, names = append(leaving, e.named), append(names, e.name)
 		}
 		e.mu.Unlock()
 	}
@@ -166,9 +165,13 @@ func (r *Runner[M]) release(left []leaver[M]) {
 	}
 }
 
+// idle says whether nobody waits in a room. A call that opens it must have ended
+// before the room is released, so it has to be live.
+func (e *entry[M]) idle() bool { return e.feed.Live() && !e.feed.Busy() }
+
 // left ends the release of a room: it is opened again if somebody came
 // meanwhile.
-func (r *Runner[M]) left(e *entry[M]) {
+func (r *Runner[M]) left(e named[M]) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.leaving = false

@@ -9,33 +9,52 @@ import (
 
 // An entry is a room that is in the Runner's map. It is there before the room is
 // opened, and until it has been released, so that its opening and release follow
-// each other.
+// each other. There is one for each room, so it is small: 112 bytes on 64 bits.
 type entry[M comparable] struct {
-	name string
-
 	mu      sync.Mutex
 	feed    Feed[M]
-	used    int64 // when it was last joined or opened, in nanoseconds since 1970
-	leaving bool  // it is being released; who joins waits until it is opened again
-	gone    bool  // it is not in the map any more
+	used    uint32 // moment at which it was last joined or opened
+	leaving bool   // it is being released; who joins waits until it is opened again
+	gone    bool   // it is not in the map any more
 }
 
+// A named entry knows its room. The map has the name already, and entries do not
+// keep it a second time.
+type named[M comparable] struct {
+	name string
+	*entry[M]
+}
+
+// A leaver is an entry that was found to be left, if it was not used since then.
+type leaver[M comparable] struct {
+	named[M]
+	used uint32
+}
+
+// moment is a time in milliseconds, modulo 50 days: a room that was left for so
+// long, without being released, lingers once more.
+func moment(t time.Time) uint32 { return uint32(t.UnixMilli()) }
+
 // find returns the room's entry, nil if there is none.
-func (r *Runner[M]) find(room string) *entry[M] {
+func (r *Runner[M]) find(room string) named[M] {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.rooms[room]
+	return named[M]{room, r.rooms[room]}
 }
 
 // findOrMake returns the room's entry, new if need be, and nil after Close.
-func (r *Runner[M]) findOrMake(room string) *entry[M] {
+func (r *Runner[M]) findOrMake(room string) named[M] {
 	r.mu.RLock()
 	e, closed := r.rooms[room], r.closed
 	r.mu.RUnlock()
-	if e != nil && !closed {
-		return e
+	if e == nil && !closed {
+		e = r.add(room)
 	}
-	made := &entry[M]{name: room, feed: Feed[M]{limits: &r.limits}}
+	return named[M]{room, e}
+}
+
+func (r *Runner[M]) add(room string) *entry[M] {
+	made := &entry[M]{feed: Feed[M]{limits: &r.limits}}
 	made.feed.begin(r.o.Now())
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -50,12 +69,12 @@ func (r *Runner[M]) findOrMake(room string) *entry[M] {
 }
 
 // all returns every entry, in no order.
-func (r *Runner[M]) all() []*entry[M] {
+func (r *Runner[M]) all() []named[M] {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	all := make([]*entry[M], 0, len(r.rooms))
-	for _, e := range r.rooms {
-		all = append(all, e)
+	all := make([]named[M], 0, len(r.rooms))
+	for room, e := range r.rooms {
+		all = append(all, named[M]{room, e})
 	}
 	return all
 }
@@ -67,7 +86,7 @@ func (r *Runner[M]) enter(room string, f func(*Feed[M], time.Time)) error {
 	}
 	for {
 		e := r.findOrMake(room)
-		if e == nil {
+		if e.entry == nil {
 			return broker.ErrClosed
 		}
 		if r.enterEntry(e, f) {
@@ -76,14 +95,14 @@ func (r *Runner[M]) enter(room string, f func(*Feed[M], time.Time)) error {
 	}
 }
 
-func (r *Runner[M]) enterEntry(e *entry[M], f func(*Feed[M], time.Time)) bool {
+func (r *Runner[M]) enterEntry(e named[M], f func(*Feed[M], time.Time)) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.gone {
 		return false
 	}
 	now := r.o.Now()
-	e.used = now.UnixNano()
+	e.used = moment(now)
 	f(&e.feed, now)
 	if !e.leaving {
 		r.jobs.put(e, e.feed.Requests())
@@ -91,20 +110,20 @@ func (r *Runner[M]) enterEntry(e *entry[M], f func(*Feed[M], time.Time)) bool {
 	return true
 }
 
-// with lets f work on a room that is open.
-func (r *Runner[M]) with(room string, f func(*entry[M], time.Time)) {
-	if e := r.find(room); e != nil {
+// with lets f work on the feed of a room that is open.
+func (r *Runner[M]) with(room string, f func(*Feed[M], time.Time)) {
+	if e := r.find(room); e.entry != nil {
 		r.do(e, f)
 	}
 }
 
-// do lets f work on an entry, and takes the requests that come of it.
-func (r *Runner[M]) do(e *entry[M], f func(*entry[M], time.Time)) {
+// do lets f work on an entry's feed, and takes the requests that come of it.
+func (r *Runner[M]) do(e named[M], f func(*Feed[M], time.Time)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.gone || e.leaving {
 		return
 	}
-	f(e, r.o.Now())
+	f(&e.feed, r.o.Now())
 	r.jobs.put(e, e.feed.Requests())
 }

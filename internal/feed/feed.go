@@ -47,11 +47,15 @@ type work[M comparable] struct {
 	main     uint32
 	asked    time.Time // when it was requested
 	attempts int       // failed in a row
-	contrary int       // answers in a row that contradict what was emitted or is held
+	contrary int       // answers in a row that contradict what was emitted or proven
+	stuck    int       // heads in a row that do not explain what is held
 	until    uint64    // offset that reading must reach
 	checked  time.Time // when the head that led to reading was asked for
 	doubt    bool      // something became uncertain since the head was requested
 	dropped  bool      // something was not held since then, because too much is
+	// proven is what a page has shown to be of the room: a head that does not reach
+	// it is older than that page. Zero: nothing.
+	proven broker.Position
 
 	held    []held
 	arrived int // messages held so far; numbers them
@@ -169,7 +173,7 @@ func (f *Feed[M]) Opened(serial uint32, now time.Time, head broker.Head, err err
 	w := f.work
 	switch {
 	case err == nil:
-		w.attempts, w.contrary = 0, 0
+		w.attempts = 0
 		f.fresh(head, w.asked)
 		f.state = syncing
 		f.settle(now)
@@ -249,13 +253,13 @@ func (f *Feed[M]) place(m *broker.Message) place {
 	return past
 }
 
-// What is known of a position in top's epoch.
+// What is known of a position.
 type knowledge uint8
 
 const (
 	nothing knowledge = iota // it is older than the ring
 	same                     // it is a point of what was emitted
-	differs                  // it is not
+	differs                  // it is not; it may be of another epoch
 	beyond                   // it comes after top
 )
 
@@ -265,6 +269,8 @@ func (f *Feed[M]) known(p broker.Position) knowledge {
 		base = f.ring.base
 	}
 	switch {
+	case p.Epoch != f.top.Epoch:
+		return differs
 	case p == f.top || p == base:
 		return same
 	case p.Offset < base.Offset:
@@ -307,7 +313,7 @@ func (f *Feed[M]) drain() {
 			f.emit(h.Message)
 		case place == foreign:
 			kept = append(kept, h)
-		case late || w.contrary < patience:
+		case late || w.stuck < patience:
 			kept = append(kept, h)
 			stop = true
 			// Or else the broker, asked after it had come, knows no such message: the

@@ -8,15 +8,9 @@ import (
 
 // A job is a request of a room's feed.
 type job[M comparable] struct {
-	*entry[M]
+	named[M]
 	Request
 	due time.Time // by the runtime's clock
-}
-
-// A leaver is a room that is to be released if it has not been used since.
-type leaver[M comparable] struct {
-	*entry[M]
-	used int64
 }
 
 // jobs are what waits for the goroutine that dispatches.
@@ -29,7 +23,7 @@ type jobs[M comparable] struct {
 	left  []leaver[M]
 }
 
-func (q *jobs[M]) put(e *entry[M], requests []Request) {
+func (q *jobs[M]) put(e named[M], requests []Request) {
 	if len(requests) == 0 {
 		return
 	}
@@ -38,7 +32,7 @@ func (q *jobs[M]) put(e *entry[M], requests []Request) {
 		if request.After > 0 {
 			heap.Push(&q.later, job[M]{e, request, time.Now().Add(request.After)})
 		} else {
-			q.ready = append(q.ready, job[M]{entry: e, Request: request})
+			q.ready = append(q.ready, job[M]{named: e, Request: request})
 		}
 	}
 	q.mu.Unlock()

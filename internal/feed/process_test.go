@@ -15,7 +15,8 @@ import (
 // A process is a node with a Runner, as a program has it.
 type process struct {
 	broker.Sink // of which nothing but what stands below is called
-	faulty      *brokertest.FaultyBroker
+	b           broker.Broker
+	faulty      *brokertest.FaultyBroker // the same, if it has faults
 	runner      *feed.Runner[*reader]
 
 	mu     sync.Mutex
@@ -33,12 +34,31 @@ func (p *process) Uncertain(s broker.Scope, why error) {
 
 func startProcess(t *testing.T, c *memory.Cluster, id string, seed uint64, faults brokertest.Faults) *process {
 	t.Helper()
-	p := &process{t: t, crowds: map[string]*crowd{}, faulty: brokertest.Faulty(c.Node(), seed, faults)}
-	p.runner = feed.NewRunner(feed.Options[*reader]{Broker: p.faulty, Room: p.room, Gone: p.gone, Keep: p.keep})
-	if err := p.faulty.Start(t.Context(), broker.Node{ID: id}, p); err != nil {
+	f := brokertest.Faulty(c.Node(), seed, faults)
+	p := startOn(t, f, id)
+	p.faulty = f
+	return p
+}
+
+// startOn starts a process on a broker.
+func startOn(t *testing.T, b broker.Broker, id string) *process {
+	t.Helper()
+	p := &process{t: t, b: b, crowds: map[string]*crowd{}}
+	p.runner = feed.NewRunner(feed.Options[*reader]{Broker: b, Room: p.room, Gone: p.gone, Keep: p.keep})
+	if err := b.Start(t.Context(), broker.Node{ID: id}, p); err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// publish publishes in a room, and returns where the message stands.
+func (p *process) publish(room, data string) broker.Position {
+	p.t.Helper()
+	ack, err := p.b.Publish(context.Background(), room, []byte(data), broker.PublishOptions{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return ack.Position
 }
 
 func (p *process) room(name string) feed.Room[*reader] {
@@ -68,7 +88,7 @@ func (p *process) keep(name string) bool {
 
 func (p *process) close(t *testing.T) {
 	t.Helper()
-	if err := p.faulty.Close(context.Background()); err != nil {
+	if err := p.b.Close(context.Background()); err != nil {
 		t.Error(err)
 	}
 	p.runner.Close()
@@ -86,10 +106,12 @@ func (c *crowd) add(r *reader) {
 		c.members = map[*reader]bool{}
 	}
 	c.members[r] = true
-	r.crowd = c
 }
 
 func (c *crowd) count() int {
+	if c == nil {
+		return 0
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.members)
@@ -107,11 +129,7 @@ func (c *crowd) Attach(r *reader, at broker.Position, replay []broker.Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.add(r)
-	r.mu.Lock()
-	if r.last.IsZero() {
-		r.last = at
-	}
-	r.mu.Unlock()
+	r.attach(at)
 	for _, m := range replay {
 		r.receive(m)
 	}
@@ -122,6 +140,7 @@ func (c *crowd) Restart(r *reader, at broker.Position, why feed.Reason) {
 	defer c.mu.Unlock()
 	c.add(r)
 	r.restart(at, why)
+	r.answered()
 }
 
 func (c *crowd) RestartAll(at broker.Position, why feed.Reason) {
@@ -134,20 +153,43 @@ func (c *crowd) RestartAll(at broker.Position, why feed.Reason) {
 
 func (c *crowd) Refuse(r *reader, err error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.refused = err
+	r.mu.Unlock()
+	r.answered()
 }
 
 // A reader is a member that notes what it gets.
 type reader struct {
-	crowd *crowd // that has it; guarded by the crowd's lock
-
 	mu       sync.Mutex
 	last     broker.Position
 	got      []string
 	restarts []feed.Reason
 	refused  error
 	wrong    string
+
+	joins, cancelled, answers int
+}
+
+func (r *reader) attach(at broker.Position) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last.IsZero() {
+		r.last = at
+	}
+	r.answers++
+}
+
+// attached says whether every join was answered that was not cancelled.
+func (r *reader) attached() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.answers == r.joins-r.cancelled
+}
+
+func (r *reader) answered() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answers++
 }
 
 func (r *reader) receive(m broker.Message) {
@@ -183,6 +225,9 @@ func (r *reader) heard() ([]string, []feed.Reason) {
 // join brings the reader to p, from where it stands.
 func (r *reader) join(t *testing.T, p *process, room string) {
 	t.Helper()
+	r.mu.Lock()
+	r.joins++
+	r.mu.Unlock()
 	if err := p.runner.Join(room, r, r.position()); err != nil {
 		t.Error(err)
 	}
@@ -190,10 +235,19 @@ func (r *reader) join(t *testing.T, p *process, room string) {
 
 // leave takes the reader out of the room on p.
 func (r *reader) leave(p *process, room string) {
-	p.runner.Leave(room, r)
-	r.mu.Lock()
-	c := r.crowd
-	r.mu.Unlock()
+	if p.runner.Leave(room, r) {
+		r.mu.Lock()
+		r.cancelled++
+		r.mu.Unlock()
+	}
+	r.lag(p, room)
+}
+
+// lag takes the reader out of the crowd alone, as one that fell behind.
+func (r *reader) lag(p *process, room string) {
+	p.mu.Lock()
+	c := p.crowds[room]
+	p.mu.Unlock()
 	if c != nil {
 		c.mu.Lock()
 		delete(c.members, r)

@@ -28,7 +28,8 @@ type Options[M comparable] struct {
 	// Keep is asked before a room is released in which nobody waits and which
 	// nobody joined or opened for Linger: true keeps it open, to be asked again
 	// after the next check. It is called with no lock held, at each check for each
-	// room that could be released, so it is to be quick. Nil keeps none.
+	// room that could be released, so it is to be quick; the room may just have
+	// gone. Nil keeps none.
 	Keep func(name string) bool
 	// Limits of each feed.
 	Limits Limits
@@ -67,7 +68,7 @@ type Runner[M comparable] struct {
 
 	jobs jobs[M]
 
-	mark broker.Mark // of the goroutine that checks
+	marks [2]broker.Mark // of the last check but one, and of the last; the checking goroutine's
 }
 
 // NewRunner makes a Runner and starts its goroutines. Close ends them.
@@ -78,6 +79,7 @@ func NewRunner[M comparable](o Options[M]) *Runner[M] {
 	if o.Linger == 0 {
 		o.Linger = 20 * time.Second
 	}
+	o.Linger = max(o.Linger, time.Millisecond) // as moments are counted
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
 	}
@@ -138,7 +140,7 @@ func (r *Runner[M]) Join(room string, member M, from broker.Position) error {
 // did: after true the member is not answered. False means that there is
 // nothing to cancel: the member was answered, or never joined.
 func (r *Runner[M]) Leave(room string, member M) (cancelled bool) {
-	if e := r.find(room); e != nil {
+	if e := r.find(room); e.entry != nil {
 		e.mu.Lock()
 		cancelled = e.feed.Leave(member)
 		e.mu.Unlock()
@@ -170,7 +172,7 @@ func (r *Runner[M]) Open(ctx context.Context, room string) error {
 	case <-r.ctx.Done():
 		return broker.ErrClosed
 	case <-ctx.Done():
-		if e := r.find(room); e != nil {
+		if e := r.find(room); e.entry != nil {
 			e.mu.Lock()
 			e.feed.Forget(done)
 			e.mu.Unlock()
@@ -190,9 +192,9 @@ func (r *Runner[M]) Live(room string) bool {
 // It returns false, without running f, if the room is not live. Like a Room, f
 // must not call the Runner.
 func (r *Runner[M]) With(room string, f func(top broker.Position)) (ran bool) {
-	r.with(room, func(e *entry[M], _ time.Time) {
-		if e.feed.Live() {
-			f(e.feed.Top())
+	r.with(room, func(feed *Feed[M], _ time.Time) {
+		if feed.Live() {
+			f(feed.Top())
 			ran = true
 		}
 	})
@@ -201,7 +203,7 @@ func (r *Runner[M]) With(room string, f func(top broker.Position)) (ran bool) {
 
 // Top is where a room stands on this node; zero if it is not open.
 func (r *Runner[M]) Top(room string) (top broker.Position) {
-	r.with(room, func(e *entry[M], _ time.Time) { top = e.feed.Top() })
+	r.with(room, func(f *Feed[M], _ time.Time) { top = f.Top() })
 	return top
 }
 
@@ -214,12 +216,12 @@ func (r *Runner[M]) Rooms() int {
 
 // Deliver is the broker.Sink's.
 func (r *Runner[M]) Deliver(m broker.Message) {
-	r.with(m.Room, func(e *entry[M], now time.Time) { e.feed.Deliver(now, m) })
+	r.with(m.Room, func(f *Feed[M], now time.Time) { f.Deliver(now, m) })
 }
 
 // Uncertain is the broker.Sink's.
 func (r *Runner[M]) Uncertain(scope broker.Scope, _ error) {
-	uncertain := func(e *entry[M], now time.Time) { e.feed.Uncertain(now) }
+	uncertain := func(f *Feed[M], now time.Time) { f.Uncertain(now) }
 	if !scope.All() {
 		for _, room := range scope.Rooms {
 			r.with(room, uncertain)

@@ -1,10 +1,13 @@
 package feed_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,9 +38,7 @@ func TestRoomIsReleasedWhenItWasLeftLongEnough(t *testing.T) {
 		b.last = a.position()
 		b.join(t, p, "r")
 		synctest.Wait()
-		if _, err := p.faulty.Publish(t.Context(), "r", []byte("1"), broker.PublishOptions{}); err != nil {
-			t.Fatal(err)
-		}
+		p.publish("r", "1")
 		if got, restarts := b.heard(); len(got) != 1 || len(restarts) != 0 {
 			t.Errorf("after it was opened again a reader got %q, restarts %q", got, restarts)
 		}
@@ -52,9 +53,7 @@ func TestLostLastMessageOfAQuietRoomIsFoundByTheCheck(t *testing.T) {
 		r.join(t, p, "r")
 		synctest.Wait()
 		p.faulty.SetFaults(brokertest.Faults{Drop: 1})
-		if _, err := p.faulty.Publish(t.Context(), "r", []byte("1"), broker.PublishOptions{}); err != nil {
-			t.Fatal(err)
-		}
+		p.publish("r", "1")
 		time.Sleep(29 * time.Second)
 		if got, _ := r.heard(); len(got) != 0 {
 			t.Fatal("a lost message was received")
@@ -127,8 +126,200 @@ func TestClosedBrokerRefusesAndTheRoomIsForgotten(t *testing.T) {
 	})
 }
 
+func TestRoomIsKeptOpenWhileItIsNeeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := startProcess(t, memory.NewCluster(nil), "n", 1, brokertest.Faults{})
+		defer p.close(t)
+		r := &reader{}
+		r.join(t, p, "r")
+		time.Sleep(10 * time.Minute)
+		p.publish("r", "1")
+		if got, _ := r.heard(); len(got) != 1 {
+			t.Errorf("after ten minutes a member got %q", got)
+		}
+		r.leave(p, "r")
+		time.Sleep(31 * time.Second)
+		if n := p.runner.Rooms(); n != 0 {
+			t.Errorf("%d rooms are open after the last member left", n)
+		}
+	})
+}
+
+func TestRoomJoinedWhileItIsReleasedIsOpenedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(nil)
+		var p *process
+		telling, goOn := make(chan struct{}), make(chan struct{})
+		p = &process{t: t, b: b, crowds: map[string]*crowd{}}
+		p.runner = feed.NewRunner(feed.Options[*reader]{Broker: b, Room: p.room, Gone: func(name string) {
+			close(telling)
+			<-goOn
+			p.gone(name)
+		}})
+		if err := b.Start(t.Context(), broker.Node{ID: "n"}, p); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.runner.Open(t.Context(), "r"); err != nil {
+			t.Fatal(err)
+		}
+		<-telling
+		r, leaves := &reader{}, &reader{}
+		r.join(t, p, "r")
+		leaves.join(t, p, "r")
+		synctest.Wait()
+		if p.runner.Live("r") || r.attached() {
+			t.Error("a room that is being released is joined")
+		}
+		if !p.runner.Leave("r", leaves) {
+			t.Error("a join of a room that is being released is not cancelled")
+		}
+		close(goOn)
+		synctest.Wait()
+		p.publish("r", "1")
+		if got, _ := r.heard(); len(got) != 1 || leaves.answers != 0 {
+			t.Errorf("afterwards its member got %q, and the one that left %d answers", got, leaves.answers)
+		}
+		p.close(t)
+	})
+}
+
+func TestOpenReturnsWhenTheRoomIsLive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := startProcess(t, memory.NewCluster(nil), "n", 1, brokertest.Faults{})
+		defer p.close(t)
+		p.faulty.Cut()
+		opened := make(chan error, 1)
+		go func() { opened <- p.runner.Open(t.Context(), "r") }()
+		time.Sleep(time.Minute)
+		if len(opened) != 0 || p.runner.Live("r") {
+			t.Fatal("a room was opened without the broker")
+		}
+		p.faulty.Mend()
+		if err := <-opened; err != nil || !p.runner.Live("r") {
+			t.Errorf("after it came back: %v, live %v", err, p.runner.Live("r"))
+		}
+		at := p.publish("r", "1")
+		if top := p.runner.Top("r"); top != at {
+			t.Errorf("the room stands at %v, not at %v", top, at)
+		}
+		p.faulty.Cut() // what is live needs no broker
+		begun := time.Now()
+		if err := p.runner.Open(t.Context(), "r"); err != nil || time.Since(begun) != 0 {
+			t.Errorf("a live room is opened after %v: %v", time.Since(begun), err)
+		}
+	})
+}
+
+func TestOpenReturnsErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bad := "bad"
+		b := &hooked{Broker: memory.New(nil), open: func(ctx context.Context, rooms []string) error {
+			switch {
+			case slices.Contains(rooms, "slow"):
+				<-ctx.Done()
+				return ctx.Err()
+			case slices.Contains(rooms, bad):
+				return fmt.Errorf("%w: %s", broker.ErrBadRoom, bad)
+			}
+			return nil
+		}}
+		p := startOn(t, b, "n")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		errs := make(map[string]error)
+		var opens sync.WaitGroup
+		var mu sync.Mutex
+		open := func(ctx context.Context, room string) {
+			opens.Go(func() {
+				err := p.runner.Open(ctx, room)
+				mu.Lock()
+				defer mu.Unlock()
+				errs[room] = err
+			})
+		}
+		for _, room := range []string{"good", bad, "better", "", strings.Repeat("r", broker.MaxRoom+1)} {
+			open(ctx, room)
+		}
+		synctest.Wait()
+		open(ctx, "slow")
+		opens.Wait()
+		for room, want := range map[string]error{
+			"good": nil, "better": nil, bad: broker.ErrBadRoom, "": broker.ErrBadRoom,
+			strings.Repeat("r", broker.MaxRoom+1): broker.ErrBadRoom, "slow": context.DeadlineExceeded,
+		} {
+			if !errors.Is(errs[room], want) || (errs[room] == nil) != (want == nil) {
+				t.Errorf("opening %.10q: %v, want %v", room, errs[room], want)
+			}
+		}
+		open(t.Context(), "slow")
+		synctest.Wait()
+		p.close(t)
+		opens.Wait()
+		open(t.Context(), "good")
+		opens.Wait()
+		for _, room := range []string{"slow", "good"} {
+			if !errors.Is(errs[room], broker.ErrClosed) {
+				t.Errorf("opening %s while or after it closes: %v", room, errs[room])
+			}
+		}
+	})
+}
+
+func TestAttachedMemberGoesOnFromItsOwnPosition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := startProcess(t, memory.NewCluster(nil), "n", 1, brokertest.Faults{})
+		defer p.close(t)
+		r := &reader{}
+		r.join(t, p, "r")
+		synctest.Wait()
+		p.publish("r", "1")
+		r.lag(p, "r")
+		p.publish("r", "2")
+		p.publish("r", "3")
+		r.join(t, p, "r")
+		p.publish("r", "4")
+		r.join(t, p, "r") // it had not left, and missed nothing
+		p.publish("r", "5")
+		if got, restarts := r.heard(); !slices.Equal(got, []string{"1", "2", "3", "4", "5"}) || len(restarts) != 0 {
+			t.Errorf("it got %q and was restarted: %q", got, restarts)
+		}
+		if !r.attached() || r.answers != 3 {
+			t.Errorf("three joins were answered %d times", r.answers)
+		}
+	})
+}
+
+func TestLeaveCancelsAJoinOrIsTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := startProcess(t, memory.NewCluster(nil), "n", 1, brokertest.Faults{})
+		defer p.close(t)
+		r, other := &reader{}, &reader{}
+		p.faulty.Cut()
+		r.join(t, p, "r")
+		if p.runner.Leave("r", other) || p.runner.Leave("elsewhere", r) {
+			t.Error("a join was cancelled that there had not been")
+		}
+		if !p.runner.Leave("r", r) || p.runner.Leave("r", r) {
+			t.Error("a join that waits is not cancelled, or twice")
+		}
+		p.faulty.Mend()
+		time.Sleep(6 * time.Second)
+		if r.answers != 0 {
+			t.Error("a cancelled join was answered")
+		}
+		r.join(t, p, "r")
+		if r.answers != 1 || p.runner.Leave("r", r) {
+			t.Errorf("a join that was answered %d times is cancelled", r.answers)
+		}
+		p.publish("r", "1")
+		if got, _ := r.heard(); len(got) != 1 {
+			t.Errorf("after a leave that was too late it got %q", got)
+		}
+	})
+}
+
 // quietFeed is what the feed of a quiet room may cost beyond its name.
-const quietFeed = 300
+const quietFeed = 200
 
 func TestQuietFeedIsCheap(t *testing.T) {
 	const n = 50_000

@@ -13,7 +13,7 @@ func (f *Feed[M]) sync(now time.Time) {
 		return
 	}
 	f.state = syncing
-	f.atWork().attempts, f.work.contrary = 0, 0
+	f.atWork().attempts, f.work.contrary, f.work.stuck = 0, 0, 0
 	f.ask(AskHead, now)
 }
 
@@ -51,13 +51,14 @@ func (f *Feed[M]) Checked(now, asked time.Time, stood broker.Position, head brok
 	if f.closed {
 		return
 	}
+	p := head.Position
 	if f.state != live {
 		// What is being asked now may have been answered before this; and the
 		// next check will not tell it again.
 		f.atWork().doubt = true
+		f.agreed(p)
 		return
 	}
-	p := head.Position
 	if p == f.top || p.Epoch == f.top.Epoch && p.Epoch == stood.Epoch && p.Offset >= stood.Offset && f.known(p) == same {
 		f.verified = max(f.verified, asked.UnixNano())
 		return
@@ -67,34 +68,66 @@ func (f *Feed[M]) Checked(now, asked time.Time, stood broker.Position, head brok
 	f.sync(now)
 }
 
+// agreed takes note of a head that was not asked for by sync, if it does not
+// contradict what was emitted: answers that did were stale.
+func (f *Feed[M]) agreed(p broker.Position) {
+	if p == f.top || p.Epoch == f.top.Epoch && p.Offset > f.top.Offset {
+		f.work.contrary = 0
+	}
+}
+
 // Headed answers AskHead.
 func (f *Feed[M]) Headed(serial uint32, now time.Time, head broker.Head, err error) {
 	if !f.answered(serial) {
 		return
 	}
 	w, p := f.work, head.Position
+	if err == nil && !w.reached(p) {
+		if w.contrary < patience {
+			w.contrary++
+			f.again(now)
+			return
+		}
+		// What the page had shown is gone.
+		w.proven, w.contrary = broker.Position{}, 0
+	}
 	switch {
 	case err != nil:
 		f.again(now)
 	case p.Epoch != f.top.Epoch:
-		f.restart(now, head, Forgotten)
+		f.contradicted(now, head, Forgotten)
 	case p == f.top:
+		w.contrary = 0
 		f.verified = w.asked.UnixNano()
 		f.settle(now)
 	case p.Offset == f.top.Offset:
-		f.restart(now, head, Forked)
-	case p.Offset > f.top.Offset:
+		f.contradicted(now, head, Forked)
+	case p.Offset < f.top.Offset:
+		f.contradicted(now, head, Lost)
+	default:
 		w.checked, w.until = w.asked, p.Offset
 		if p.Tag == 0 {
 			w.until = 0 // no message stands there
 		}
 		f.ask(AskRead, now)
-	case w.contrary < patience: // perhaps it was stale
+	}
+}
+
+// reached says whether a head is as new as what a page has proven.
+func (w *work[M]) reached(head broker.Position) bool {
+	p := w.proven
+	return p.IsZero() || head == p || head.Epoch == p.Epoch && (p.Tag == 0 || head.Offset > p.Offset)
+}
+
+// contradicted takes an answer that contradicts what was emitted. It may be
+// stale: it is asked again, and believed only in the end.
+func (f *Feed[M]) contradicted(now time.Time, head broker.Head, why Reason) {
+	if w := f.work; w.contrary < patience {
 		w.contrary++
 		f.again(now)
-	default:
-		f.restart(now, head, Lost)
+		return
 	}
+	f.restart(now, head, why)
 }
 
 // Page answers AskRead.
@@ -123,8 +156,8 @@ func (f *Feed[M]) Page(serial uint32, now time.Time, page broker.Page, err error
 		if page.Head.Epoch != f.top.Epoch {
 			why = Forgotten
 		}
-		f.restart(now, head, why)
-	case errors.Is(err, broker.ErrTrimmed):
+		f.contradicted(now, head, why)
+	case errors.Is(err, broker.ErrTrimmed) && page.Head.Offset >= w.until: // or else it is stale as well
 		f.restart(now, head, Trimmed)
 	default:
 		f.again(now)
@@ -134,6 +167,7 @@ func (f *Feed[M]) Page(serial uint32, now time.Time, page broker.Page, err error
 // caughtUp emits what was missing.
 func (f *Feed[M]) caughtUp(now time.Time, page broker.Page, messages []broker.Message) {
 	w := f.work
+	w.contrary = 0
 	for _, m := range messages {
 		f.emit(m)
 	}
@@ -161,6 +195,11 @@ func (f *Feed[M]) provenByAge(now time.Time, page broker.Page) bool {
 	if !page.Spare || page.Kept <= 0 || f.top.Tag == 0 || f.topAt == 0 {
 		return false
 	}
+	if len(page.Messages) > 0 {
+		if prev := page.Messages[0].Prev; prev != broker.PrevUnknown && prev > f.top.Offset {
+			return false // it is known that one is missing
+		}
+	}
 	slack := page.Kept / 10
 	return now.Sub(time.Unix(0, f.verified)) < page.Kept-slack &&
 		now.Sub(time.Unix(0, f.topAt)) >= page.Kept-slack
@@ -172,10 +211,13 @@ func (f *Feed[M]) restart(now time.Time, head broker.Head, why Reason) {
 	f.fresh(head, w.asked)
 	f.room.RestartAll(f.top, why)
 	for _, r := range w.reads { // they answer a question of the past
-		w.waiting = append(w.waiting, r.waiters...)
+		for _, j := range r.waiters {
+			j.denied = 0
+			w.waiting = append(w.waiting, j)
+		}
 	}
 	w.reads = nil
-	w.attempts, w.contrary = 0, 0
+	w.attempts, w.contrary, w.stuck, w.proven = 0, 0, 0, broker.Position{}
 	f.settle(now)
 }
 
@@ -185,22 +227,22 @@ func (f *Feed[M]) restart(now time.Time, head broker.Head, why Reason) {
 func (f *Feed[M]) settle(now time.Time) {
 	w := f.work
 	if w.doubt {
-		w.attempts, w.contrary = 0, 0
+		w.attempts = 0
 		f.ask(AskHead, now)
 		return
 	}
-	stuck := len(w.held)
+	before := len(w.held)
 	f.drain()
 	switch {
-	case len(w.held) > 0 && len(w.held) == stuck:
-		w.contrary++
+	case len(w.held) > 0 && len(w.held) == before:
+		w.stuck++
 		f.again(now)
 	case len(w.held) > 0 || w.dropped:
-		w.attempts, w.contrary = 0, 0
+		w.attempts, w.stuck = 0, 0
 		f.ask(AskHead, now)
 	default:
 		f.state = live
-		w.held = nil
+		w.held, w.proven = nil, broker.Position{}
 		tell(w.openers, nil)
 		w.openers = nil
 		f.admitAll(now)

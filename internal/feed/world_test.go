@@ -30,6 +30,7 @@ type world struct {
 	witness *witness
 	trace   []entry
 	strict  bool // a restart that nothing justifies is a fault
+	lost    bool // the store has lost messages
 }
 
 type setting struct {
@@ -38,6 +39,8 @@ type setting struct {
 	sparse bool // offsets skip, and the broker knows nothing of what came before
 	limits feed.Limits
 	faults brokertest.Faults
+	// toldHeads and staleEpochs are the chances of a replica.
+	toldHeads, staleEpochs float64
 }
 
 // profiles of the world's rooms: the name of a room begins with its profile's.
@@ -60,8 +63,13 @@ func newWorld(t testing.TB, s setting) *world {
 	w.witness = &witness{w: w, before: map[broker.Position]broker.Position{}, last: map[string]broker.Position{}}
 	w.witness.b = w.start("witness", w.cluster.Node(), w.witness)
 	for i := range max(s.nodes, 1) {
-		n := &node{w: w, name: fmt.Sprint("node", i), seats: map[string]*seat{}}
-		n.faulty = brokertest.Faulty(w.cluster.Node(), s.seed<<8+uint64(i), s.faults)
+		n := &node{w: w, name: fmt.Sprint("node", i), faults: s.faults, seats: map[string]*seat{}}
+		n.stale = &replica{
+			Broker: w.cluster.Node(), random: rand.New(rand.NewPCG(s.seed, 4+uint64(i))),
+			heads: s.toldHeads, epochs: s.staleEpochs, spare: s.toldHeads == 0 && s.faults.StaleHeads == 0,
+			told: map[string]broker.Head{}, was: map[string]broker.Page{}, row: map[string]int{},
+		}
+		n.faulty = brokertest.Faulty(n.stale, s.seed<<8+uint64(i), s.faults)
 		n.b = w.start(n.name, n.faulty, n)
 		w.nodes = append(w.nodes, n)
 	}
@@ -149,15 +157,41 @@ type node struct {
 	broker.Sink
 	w      *world
 	name   string
+	stale  *replica
 	faulty *brokertest.FaultyBroker
+	faults brokertest.Faults
 	b      broker.Broker
 	seats  map[string]*seat
 	tasks  []*task
-	mark   broker.Mark
+
+	off      bool // cut off
+	cuts     int  // beginnings and ends
+	checking bool
+	marks    [2]broker.Mark // of the last check but one, and of the last
 }
 
 func (n *node) State(broker.State, error) {}
 func (n *node) NodeUp(broker.NodeState)   {}
+
+// troubles counts how often the broker would not answer.
+func (n *node) troubles() int { return n.cuts + n.faulty.Counts().Refused }
+
+// cut ends the connection, or makes it good again.
+func (n *node) cut(off bool) {
+	n.off = off
+	n.cuts++
+	if off {
+		n.faulty.Cut()
+	} else {
+		n.faulty.Mend()
+	}
+}
+
+// drop makes the node miss so much of what is delivered.
+func (n *node) drop(chance float64) {
+	n.faults.Drop = chance
+	n.faulty.SetFaults(n.faults)
+}
 
 func (n *node) Deliver(m broker.Message) {
 	if s := n.seats[m.Room]; s != nil {
@@ -234,9 +268,13 @@ func (s *seat) do(r feed.Request) func() {
 	}
 }
 
-// check is the node's periodic check of all rooms.
+// check is the node's periodic check of all rooms, one at a time.
 func (n *node) check() {
 	w := n.w
+	if n.checking {
+		return
+	}
+	n.checking = true
 	var rooms []string
 	stood := map[string]broker.Position{}
 	for _, room := range w.rooms() {
@@ -246,20 +284,19 @@ func (n *node) check() {
 			stood[room] = s.feed.Top()
 		}
 	}
-	asked := w.clock
-	seats := n.seats
 	n.tasks = append(n.tasks, &task{due: w.clock, ask: func() func() {
-		since := n.mark
-		changed, next, err := n.b.Heads(context.Background(), rooms, since)
+		asked := w.clock
+		changed, next, err := n.b.Heads(context.Background(), rooms, n.marks[0])
 		w.note("%s checks %v: %v %v", n.name, rooms, changed, err)
 		return func() {
-			if err != nil || n.mark != since {
+			n.checking = false
+			if err != nil {
 				return
 			}
-			n.mark = next
+			n.marks[0], n.marks[1] = n.marks[1], next
 			for _, room := range rooms {
-				s := seats[room]
-				if s == nil || n.seats[room] != s {
+				s := n.seats[room]
+				if s == nil {
 					continue // closed meanwhile
 				}
 				if i := slices.IndexFunc(changed, func(h broker.Head) bool { return h.Room == room }); i >= 0 {
@@ -344,7 +381,10 @@ func (s *seat) Attach(c *client, at broker.Position, replay []broker.Message) {
 func (s *seat) Restart(c *client, at broker.Position, why feed.Reason) {
 	w := s.node.w
 	w.note("%s restarts %s at %v: %s", s.node.name, c.name, at, why)
-	if n, ok := w.witness.canFollow(s.room, c.last); w.strict && ok && n <= w.limits.Replay && why != feed.Unavailable {
+	n, ok := w.witness.canFollow(s.room, c.last)
+	excused := why == feed.Unavailable && (s.node.off || s.node.troubles() > c.troubles) ||
+		why == feed.TooFar && w.lost // it was too far before the loss
+	if w.strict && ok && n <= w.limits.Replay && !excused {
 		w.fail("%s is restarted (%s) at %v, and could have gone on from %v", c.name, why, at, c.last)
 	}
 	c.restart(at, why)
@@ -375,6 +415,7 @@ type client struct {
 	last     broker.Position // zero: has not been here
 	seat     *seat           // nil: away
 	waits    bool            // for an answer to its join
+	troubles int             // of its node when it joined
 	got      []string
 	restarts []feed.Reason
 }
@@ -406,7 +447,7 @@ func (c *client) restart(at broker.Position, why feed.Reason) {
 func (c *client) join(n *node) {
 	s := n.seat(c.room)
 	c.w.note("%s joins %s on %s from %v", c.name, c.room, n.name, c.last)
-	c.seat, c.waits = s, true
+	c.seat, c.waits, c.troubles = s, true, n.troubles()
 	s.feed.Join(c.w.clock, c, c.last)
 	s.collect()
 }
@@ -450,6 +491,7 @@ func (w *world) loseTail(room string, n int) {
 		}
 	}
 	lost := w.cluster.LoseTail(room, n)
+	w.lost = true
 	w.witness.look(room)
 	w.note("the store loses %d of %s", lost, room)
 	if w.sparse {
@@ -460,6 +502,11 @@ func (w *world) loseTail(room string, n int) {
 }
 
 func (w *world) purge(room string) {
+	for _, n := range w.nodes {
+		if err := n.stale.purges(room); err != nil {
+			w.fail("look at what is purged: %v", err)
+		}
+	}
 	if err := w.witness.b.Purge(context.Background(), room); err != nil {
 		w.fail("purge: %v", err)
 	}

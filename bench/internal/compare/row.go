@@ -28,6 +28,7 @@ const (
 	atAll                 // hands on to everyone
 	atRoom                // hands on to the members of a room
 	atRooms               // the same, of the room that {room} names
+	atTens                // nothing happens; the socket is in three rooms of ten
 	atRecord              // records in a room, and hands on to its members
 )
 
@@ -114,6 +115,12 @@ var rows = []row{
 		flags: []string{"idle", "--sockets", "5000", "--browser", "--duration", "500ms"},
 		quick: []string{"idle", "--sockets", "2000", "--browser", "--duration", "100ms"},
 		at:    atAll, secure: true, figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
+	},
+	{
+		name:  "idle-rooms",
+		flags: []string{"idle", "--sockets", "10000", "--browser", "--duration", "500ms"},
+		quick: []string{"idle", "--sockets", "5000", "--browser", "--duration", "100ms"},
+		at:    atTens, figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
 	},
 	{
 		name:   "echo-1",

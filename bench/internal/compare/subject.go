@@ -28,6 +28,7 @@ type subject struct {
 	all     endpoint // hands on to everyone
 	room    endpoint // hands on to a room, or to the one that a query names
 	record  endpoint // records there
+	tens    endpoint // lets sockets be in three rooms of ten
 	rows    []string // empty: all
 	reason  string   // why it cannot run here; empty: it can
 }
@@ -66,7 +67,7 @@ func subjects(t *tools) []subject {
 	all := []subject{
 		{
 			name: reference, command: serve(), secure: underTLS, echo: raw("/echo"), all: ours,
-			room: endpoint{"/room", "finch-room"}, record: endpoint{"/room", "finch-publish"},
+			room: endpoint{"/room", "finch-room"}, record: endpoint{"/room", "finch-publish"}, tens: endpoint{"/tens", "finch"},
 		},
 		{name: "finch-envelope", command: serve(), echo: ours, all: ours, rows: []string{"echo-1", "echo-16", "spoken"}},
 		{name: "finch-portable", command: serve("--engine", "portable"), secure: underTLS, echo: raw("/echo"), all: ours},
@@ -123,6 +124,8 @@ func (s *subject) endpoint(at place) endpoint {
 			return s.room
 		}
 		return endpoint{s.room.path + "?room=bench:{room}", s.room.protocol}
+	case atTens:
+		return s.tens
 	case atRecord:
 		return s.record
 	}

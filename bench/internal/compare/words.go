@@ -104,6 +104,10 @@ writes and does nothing else, each delivery by itself: the limit, where there is
 			"Idle socket under TLS", "Memory of the server for each socket",
 			"{sockets} sockets under TLS 1.3 with a browser's headers that never spoke",
 		},
+		"idle-rooms": {
+			"Idle socket in three rooms", "Memory of the server for each socket",
+			"{sockets} sockets with a browser's headers that never spoke, each in three rooms of ten that keep history and say who is in them; the rooms are part of it",
+		},
 		"echo-1": {
 			"Echo, 1 in flight", "CPU of the server for each message",
 			"{sockets} sockets, 128 bytes, each socket sends when its last message is back",

@@ -2,6 +2,8 @@ package bench
 
 import (
 	"context"
+	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/finch-go/finch"
@@ -40,4 +42,22 @@ func newRoomManager(o *finch.SocketManagerOptions) *finch.SocketManager {
 func roomOf(s *finch.Socket) string {
 	room, _ := s.Get("room").(string)
 	return room
+}
+
+// newTensManager makes the manager at /tens: each socket is in three rooms of
+// ten, which say who is in them.
+func newTensManager(o *finch.SocketManagerOptions) *finch.SocketManager {
+	var sockets atomic.Int64
+	o.Event.OnConnect = func(ctx context.Context, s *finch.Socket) error {
+		n := sockets.Add(1) - 1
+		for room := range 3 {
+			if err := s.Join(ctx, fmt.Sprintf("tens:%d:%d", room, n/10)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	m := finch.NewSocketManager(o)
+	m.DeclareRooms("tens:{kind}:{n}", finch.RoomOptions{HistorySize: 100, HistoryAge: 5 * time.Minute, Presence: true, CanJoin: finch.Anybody})
+	return m
 }

@@ -49,6 +49,7 @@ type ServerOptions struct {
 //	/room    a SocketManager whose sockets have joined room bench, or the one that
 //	         ?room= names (bench:1): path room sends its data there, path publish
 //	         records it
+//	/tens    a SocketManager whose sockets are in three rooms of ten, with presence
 //	/settle  gives memory back to the system, then answers
 //	/stats   what the process holds, as JSON: see Held
 //
@@ -99,9 +100,12 @@ func NewServer(o ServerOptions) (*Server, error) {
 			}},
 		},
 	})
-	rooms := newRoomManager(&finch.SocketManagerOptions{
-		Limits: limits, Logger: o.Logger, AllowedOrigins: []string{"*"}, Engine: engine, Compression: compression,
-	})
+	beside := func() *finch.SocketManagerOptions {
+		return &finch.SocketManagerOptions{
+			Limits: limits, Logger: o.Logger, AllowedOrigins: []string{"*"}, Engine: engine, Compression: compression,
+		}
+	}
+	rooms, tens := newRoomManager(beside()), newTensManager(beside())
 	app.AddRoute(
 		finch.Route{Path: "/echo", WS: func(ws *finch.RawSocket) {
 			// A socket that cannot take its answer is closed for being slow.
@@ -110,6 +114,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 		}},
 		finch.Route{Path: "/ws", Handler: manager},
 		finch.Route{Path: "/room", Handler: rooms},
+		finch.Route{Path: "/tens", Handler: tens},
 		finch.Route{Path: "/settle", Index: func(rq *finch.Request) error {
 			debug.FreeOSMemory()
 			return rq.RenderString("settled\n")
@@ -118,18 +123,22 @@ func NewServer(o ServerOptions) (*Server, error) {
 			return rq.RenderJSON(heldBy(app, manager, rooms))
 		}},
 	)
-	return &Server{app, rooms}, nil
+	return &Server{app, []*finch.SocketManager{rooms, tens}}, nil
 }
 
 // Server is the app, and what is beside it.
 type Server struct {
 	*finch.App
-	rooms *finch.SocketManager
+	beside []*finch.SocketManager // which the app does not know
 }
 
 // Shutdown is documented at finch.App.
 func (s *Server) Shutdown(ctx context.Context) error {
-	return errors.Join(s.rooms.Shutdown(ctx), s.App.Shutdown(ctx))
+	var failed error
+	for _, m := range s.beside {
+		failed = errors.Join(failed, m.Shutdown(ctx))
+	}
+	return errors.Join(failed, s.App.Shutdown(ctx))
 }
 
 // Held is what a server holds, for whoever looks for leaks.
