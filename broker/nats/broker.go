@@ -92,8 +92,8 @@ const headroom = 4 << 10
 // of the node, killed less than Options.Lease ago. An error is returned if the
 // lease is renewed, because then two nodes have one id; if the options, the id
 // or the profiles are not valid; if a stream of this name is something else's;
-// and if b was started before. ErrUnavailable is wrapped by errors that another
-// try may not meet.
+// and if b is started or was closed. ErrUnavailable is wrapped by errors that
+// another try may not meet. A start that failed may be tried again.
 func (b *Broker) Start(ctx context.Context, node broker.Node, sink broker.Sink) error {
 	if err := b.check(node, sink); err != nil {
 		return err
@@ -112,6 +112,7 @@ func (b *Broker) Start(ctx context.Context, node broker.Node, sink broker.Sink) 
 	}
 	if err != nil {
 		b.stop()
+		b.forget()
 		return err
 	}
 	b.started.Store(true)
@@ -295,6 +296,15 @@ func (b *Broker) stop() {
 	}
 	b.link.lost(broker.ErrClosed)
 	b.running.Wait()
+}
+
+// forget makes a broker whose start has failed one that was never started: whoever
+// needs it tries again. Nothing of it runs.
+func (b *Broker) forget() {
+	b.workers, b.epochs, b.desk, b.link.conn = nil, nil, nil, nil
+	b.news, b.nodes, b.shares, b.probe = news{}, nodes{}, shares{}, probe{}
+	b.life, b.end = context.WithCancel(context.Background())
+	b.used.Store(false)
 }
 
 // storeNow is the time by the store's clock, about.
