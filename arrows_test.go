@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"cmd/finch/...":        {".", "protocol", "internal/frame", "client"},
 	"e2e/...":              {},
 	"bench/...":            {"internal/frame"},
+	"chaos/...":            {".", "client", "broker", "broker/memory", "broker/nats", "broker/nats/embedded", "internal/frame", "protocol"},
 	"tools/...":            {},
 }
 

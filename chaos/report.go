@@ -13,10 +13,11 @@ import (
 
 // A report is what is shown of a run, besides its story.
 type report struct {
-	faults  map[fault.Kind]int
-	resumes []time.Duration // from a node's death until 99 % of its clients were back
-	outages []outage
-	when    map[string]time.Duration // from the end of the faults
+	faults   map[fault.Kind]int
+	resumes  []time.Duration // from a node's death until 99 % of its clients were back
+	services []time.Duration // from a node's start until it reaches the store
+	outages  []outage
+	when     map[string]time.Duration // from the end of the faults
 }
 
 // outage is a time in which a server of the store was dead.
@@ -94,6 +95,7 @@ func (r *run) table() {
 	row("ended for a connection given up before", "%d", r.world.Replaced.Load())
 	r.mu.Lock()
 	row("99 % back after a node's death", "%s", times(r.report.resumes))
+	row("a node serves after its start", "%s", times(r.report.services))
 	gaps := map[fault.Kind][]time.Duration{}
 	for _, o := range r.report.outages {
 		gap, _ := r.story.Gap(o.from, o.to)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -129,13 +130,25 @@ func (r *run) examine(n *stage.Node) {
 		r.violate("crash", fmt.Sprintf("node %d said: %s", n.Index, crash))
 	}
 	if r.verbose {
-		for line := range strings.Lines(p.Said()) {
-			if strings.Contains(line, "level=ERROR") {
-				fmt.Fprintf(r.out, "   node %d said: %s", n.Index, line)
-			}
+		for what, times := range complaints(p.Said()) {
+			r.say("%s said %d times: %s", p.Name, times, what)
 		}
 	}
 }
+
+// complaints counts what a node said, by its words, without what differs from one
+// client to another.
+func complaints(said string) map[string]int {
+	counts := map[string]int{}
+	for line := range strings.Lines(said) {
+		if _, what, ok := strings.Cut(line, "level=ERROR msg="); ok {
+			counts[differing.ReplaceAllString(strings.TrimSpace(what), "")]++
+		}
+	}
+	return counts
+}
+
+var differing = regexp.MustCompile(` (socket|user|room|address)=("[^"]*"|\S*)`)
 
 func tailOf(text string, lines int) string {
 	list := strings.Split(strings.TrimSpace(text), "\n")

@@ -92,7 +92,33 @@ func (r *run) hurtNode(ctx context.Context, f fault.Fault) error {
 	if r.broker == "memory" {
 		r.story.Lost(story.Loss{Until: r.now(), Slack: 300 * time.Millisecond})
 	}
+	r.timeService(ctx, n)
 	return err
+}
+
+// serveMost is how long a node that was started may not serve: longer than any
+// fault, and than a node of the same name waits for the lease of the one before.
+const serveMost = 40 * time.Second
+
+// timeService measures how long a node that was started takes to reach the store.
+func (r *run) timeService(ctx context.Context, n *stage.Node) {
+	life, from := n.Process(), r.now()
+	go func() {
+		for r.wait(ctx, 50*time.Millisecond) && n.Process() == life && !life.Ended() {
+			_, err := n.Held(false, false, r.world.Rooms[0])
+			took := r.now() - from
+			switch {
+			case err == nil:
+				r.mu.Lock()
+				r.report.services = append(r.report.services, took)
+				r.mu.Unlock()
+				return
+			case took > serveMost:
+				r.violate("no service", fmt.Sprintf("%s does not serve %v after its start: %v", life.Name, serveMost, err))
+				return
+			}
+		}
+	}()
 }
 
 // timeResumes measures how long clients of a node take to be elsewhere, or here
