@@ -231,7 +231,7 @@ func (r *run) rollBack(ctx context.Context, f fault.Fault) error {
 			return err
 		}
 	}
-	loss := story.Loss{After: r.now(), Slack: 3 * time.Second}
+	loss := story.Loss{After: r.now(), Slack: 1500 * time.Millisecond}
 	err := r.store.Save(ctx)
 	if alone != nil {
 		alone.Process().Resume()

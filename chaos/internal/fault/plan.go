@@ -112,7 +112,7 @@ func withRollback(list []Fault, s Setting, rng *rand.Rand) []Fault {
 	if !s.Long || !s.Lasting {
 		return list
 	}
-	back := Fault{Kind: Rollback, After: time.Second, For: 3*time.Second + time.Duration(rng.Int64N(int64(4*time.Second)))}
+	back := Fault{Kind: Rollback, After: time.Second, For: time.Second + time.Duration(rng.Int64N(int64(3*time.Second)))}
 	return slices.Insert(list, len(list)/2, back)
 }
 
