@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"broker/brokertest":    {"broker"},
 	"broker/nats":          {"broker"},
 	"broker/nats/embedded": {"broker", "broker/nats"},
+	"broker/redis":         {"broker"},
 	"internal/feed":        {"broker"},
 	"internal/scripted":    {"internal/frame", "protocol"},
 	"client":               {"protocol", "internal/frame", "broker"},
@@ -42,7 +43,7 @@ var mayImport = map[string][]string{
 	"cmd/finch/...":        {".", "protocol", "internal/frame", "client"},
 	"e2e/...":              {},
 	"bench/...":            {"internal/frame"},
-	"chaos/...":            {".", "client", "broker", "broker/memory", "broker/nats", "broker/nats/embedded", "internal/frame", "protocol"},
+	"chaos/...":            {".", "client", "broker", "broker/memory", "broker/nats", "broker/nats/embedded", "broker/redis", "internal/frame", "protocol"},
 	"tools/...":            {},
 }
 

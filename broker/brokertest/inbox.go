@@ -141,6 +141,27 @@ func (in *Inbox) States() []broker.State {
 	return slices.Clone(in.states)
 }
 
+// Ups returns the nodes that came, as they came.
+func (in *Inbox) Ups() []broker.NodeState {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.Clone(in.up)
+}
+
+// Downs returns the nodes that went, as they went.
+func (in *Inbox) Downs() []broker.NodeState {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.Clone(in.down)
+}
+
+// Sent returns what was received, as it came.
+func (in *Inbox) Sent() []broker.Sent {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.Clone(in.sent)
+}
+
 // UncertainCount returns how often Uncertain was called.
 func (in *Inbox) UncertainCount() int {
 	in.mu.Lock()
