@@ -88,7 +88,7 @@ type options struct {
 }
 
 // brokers are those that a run knows.
-var brokers = []string{"memory", "embedded", "nats"}
+var brokers = []string{"memory", "embedded", "nats", "redis"}
 
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)

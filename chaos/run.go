@@ -86,6 +86,9 @@ func (r *run) set(ctx context.Context, dir string) error {
 	case "nats":
 		r.store, err = stage.NewNATS(dir, nodes, dice)
 		r.setting.Links, r.setting.Routes, r.setting.Leaders, r.setting.Lasting = true, true, true, true
+	case "redis":
+		r.store, err = stage.NewRedis(dir, nodes, dice)
+		r.setting.Links, r.setting.Lasting = true, true
 	}
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 	"github.com/finch-go/finch/broker/memory"
 	"github.com/finch-go/finch/broker/nats"
 	"github.com/finch-go/finch/broker/nats/embedded"
+	"github.com/finch-go/finch/broker/redis"
 	natsgo "github.com/nats-io/nats.go"
 )
 
@@ -74,6 +75,8 @@ func (n Node) broker() (broker.Broker, error) {
 		return nats.New(options), nil
 	case "embedded":
 		return embedded.New(embedded.Options{Dir: n.Dir, NATS: nats.Options{Lease: Lease}}), nil
+	case "redis":
+		return redis.New(redis.Options{URL: n.URL}), nil
 	}
 	return nil, fmt.Errorf("there is no broker %q", n.Broker)
 }
