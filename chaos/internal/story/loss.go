@@ -7,9 +7,9 @@ import "time"
 // store in memory that dies has lost everything before Until.
 type Loss struct {
 	After, Until time.Duration
-	// Slack is how uncertain both ends are: what became known so shortly after
-	// After may have been saved, and so shortly after Until may be an old message
-	// that was still under way.
+	// Slack is how uncertain both ends are: what became known so shortly before or
+	// after After may have been saved or not, and so shortly after Until may be an
+	// old message that was still under way.
 	Slack time.Duration
 }
 
@@ -25,7 +25,7 @@ const (
 // of tells the fate of what became known at a time.
 func (l Loss) of(known time.Duration) fate {
 	switch {
-	case known <= l.After || known > l.Until+l.Slack:
+	case l.After > 0 && known <= l.After-l.Slack || known > l.Until+l.Slack:
 		return kept
 	case l.After > 0 && known <= l.After+l.Slack || known > l.Until:
 		return uncertain
