@@ -97,8 +97,8 @@ func (g *segment) reset(st *step) {
 
 // unjustified says why a reset should not have been; empty if it should.
 func (g *segment) unjustified(st *step, from *point) string {
-	if g.story.lossBetween(g.since, st.at) {
-		return ""
+	if g.story.lossBetween(g.since, st.at) || from != nil && g.fates[from] != kept {
+		return "" // a node may hold for long what the store has lost
 	}
 	missed := g.between(from, st.point)
 	switch st.reason {
