@@ -16,12 +16,12 @@ import (
 
 const (
 	tick       = 40 * time.Millisecond
-	helloLimit = 5 * time.Second // for the answer of finch.hello
-	silence    = 2 * time.Second // after which the actor pings
-	deadAfter  = 6 * time.Second // of silence
-	roomLimit  = 12 * time.Second
-	tryLimit   = 8 * time.Second // for the answer of a publish
-	inFlight   = 3               // publishes in one room at once
+	helloLimit = 5 * time.Second  // for the answer of finch.hello
+	silence    = 2 * time.Second  // after which the actor pings
+	deadAfter  = 6 * time.Second  // of silence
+	roomLimit  = 25 * time.Second // for a word of a room
+	tryLimit   = 8 * time.Second  // for the answer of a publish
+	inFlight   = 3                // publishes in one room at once
 )
 
 // An Actor is one client that speaks the wire itself. Run is its whole life; the

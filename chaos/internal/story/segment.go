@@ -183,8 +183,12 @@ func (g *segment) moved(st *step) {
 	g.at = to
 }
 
-// skipped finds what should have come before a message.
+// skipped finds what should have come before a message. What a node still tells of
+// messages that the store has lost is another branch than what is there now.
 func (g *segment) skipped(st *step) {
+	if g.fates[st.point] != kept {
+		return
+	}
 	for _, p := range g.between(g.at, st.point) {
 		if p == st.point || p.offset == st.point.offset || g.fates[p] != kept || g.story.lossBetween(st.at, p.known) {
 			continue // or it took the place of one that was lost, later
