@@ -114,6 +114,20 @@ soak-briefly:
 	@echo '== soak, 20 seconds of it'
 	@go run ./bench/soak -for 20s
 
+## chaos: break a cluster for CHAOS (10m) while clients use it; BROKER (nats) and SEED (drawn) choose
+CHAOS ?= 10m
+BROKER ?= nats
+SEED ?= 0
+.PHONY: chaos
+chaos:
+	@go run ./chaos -broker $(BROKER) -for $(CHAOS) -seed $(SEED)
+
+.PHONY: chaos-short
+chaos-short:
+	@echo '== chaos, less than a minute of it'
+	@go run ./chaos -broker embedded -for 5s -seed $(SEED)
+	@go run ./chaos -broker nats -for 12s -seed $(SEED)
+
 ## clean: remove what these targets built
 .PHONY: clean
 clean:

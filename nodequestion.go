@@ -83,6 +83,7 @@ func (v *nodeSink) Answer(ctx context.Context, from string, question []byte) ([]
 // NodeUp and NodeDown bring news of other nodes.
 func (v *nodeSink) NodeUp(n broker.NodeState) {
 	v.manager.logger.Debug("finch: a node is up", "node", n.ID)
+	go v.manager.presence.nodeUp(n.ID)
 }
 
 func (v *nodeSink) NodeDown(n broker.NodeState) {

@@ -431,6 +431,12 @@ func (p *presence) nodeDown(node string) {
 	p.each(func(r *roster) { p.lose(r, node) })
 }
 
+// nodeUp asks a node for its members: it may have been taken for dead, and has
+// nothing to tell if nobody comes or goes there.
+func (p *presence) nodeUp(node string) {
+	p.each(func(r *roster) { p.load(r, node) })
+}
+
 // reconnected makes sure of the other nodes' members after a time in which news
 // may have been lost.
 func (p *presence) reconnected() {

@@ -151,7 +151,7 @@ func sharesLive(f *fixture) {
 		return
 	}
 	third, _ := f.start("node-2")
-	f.acquaint()
+	f.acquaint("node-2")
 	lives := first.Nodes()
 	if len(lives) != 3 || lives[2].ID != "node-2" || lives[2].Incarnation == "" {
 		f.Fatalf("nodes: %+v", lives)
