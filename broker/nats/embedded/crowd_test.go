@@ -238,7 +238,7 @@ func TestManyRoomsAreOpenedAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for g := range 16 {
 		wg.Go(func() {
-			for i := g; i < 3000; i += 16 {
+			for i := g; i < 4000; i += 16 {
 				room := fmt.Sprintf("room %d %s", i, strings.Repeat("x", i%200))
 				p := broker.Position{}
 				if i%3 != 0 {
@@ -285,7 +285,7 @@ func TestManyRoomsAreOpenedAtOnce(t *testing.T) {
 
 // quietRoom is what an open room may cost the node, its name of 12 bytes
 // included.
-const quietRoom = 700
+const quietRoom = 600
 
 // TestQuietRoomIsCheap measures with the server in a process of its own.
 func TestQuietRoomIsCheap(t *testing.T) {
