@@ -96,6 +96,8 @@ var contract = []clause{
 	{"publishers at the same time get one order", 2, nil, oneOrder},
 	{"an opened room misses nothing after its head", 2, nil, openMissesNothing},
 	{"a room opened again is the same", 1, nil, openedAgain},
+	{"rooms are opened and released by many at once", 2, nil, openedByMany},
+	{"a message keeps its bytes", 2, nil, keepsBytes},
 	{"a key records once", 2, nil, keyRecordsOnce},
 	{"a key belongs to its room and its publisher", 1, nil, keyHasScope},
 	{"a key used for other data is refused", 1, nil, keyReused},

@@ -168,28 +168,48 @@ func (b *Broker) begin(ctx context.Context) error {
 	if err := b.listen(); err != nil {
 		return unserved(ctx, err)
 	}
-	if err := b.learnEpochs(ctx); err != nil {
-		return unserved(ctx, err)
-	}
-	if err := b.noteStreams(ctx, created); err != nil {
-		return err
-	}
-	if err := b.findStreams(ctx); err != nil {
-		return unserved(ctx, err)
-	}
-	if err := b.beginShares(ctx, created[b.layout.sharesStream()]); err != nil {
-		return unserved(ctx, err)
-	}
-	if err := b.takeLease(ctx); err != nil {
-		return err
-	}
-	if err := b.learnNodes(ctx); err != nil {
-		return unserved(ctx, err)
+	// A stream that has just been made is known here a moment later than to its
+	// leader.
+	for _, step := range []func(context.Context) error{
+		b.reachStreams,
+		b.learnEpochs,
+		func(ctx context.Context) error { return b.noteStreams(ctx, created) },
+		b.findStreams,
+		func(ctx context.Context) error { return b.beginShares(ctx, created[b.layout.sharesStream()]) },
+		b.takeLease,
+		b.learnNodes,
+	} {
+		if err := b.insist(ctx, step); err != nil {
+			return err
+		}
 	}
 	b.running.Go(b.keepLease)
 	b.running.Go(b.keepStreams)
 	b.running.Go(b.keepProbing)
 	return nil
+}
+
+// insist takes a step of the start again while time may help.
+func (b *Broker) insist(ctx context.Context, step func(context.Context) error) error {
+	for {
+		err := step(ctx)
+		if err == nil || errors.Is(err, errSettled) {
+			return err
+		}
+		if !passing(err) || !pause(ctx, 50*time.Millisecond) {
+			return unserved(ctx, err)
+		}
+	}
+}
+
+// reachStreams asks each stream of the node's profiles whether it can be written
+// to.
+func (b *Broker) reachStreams(ctx context.Context) error {
+	var g group
+	for _, s := range b.ownStreams() {
+		g.Go(func() error { return b.barrier(ctx, s) })
+	}
+	return g.Wait()
 }
 
 // checkServer says early and clearly what could not work later.

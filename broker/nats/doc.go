@@ -11,6 +11,10 @@
 // room costs the servers nothing but its messages and one subscription for each
 // node that has it open.
 //
+// Where the servers give each user permissions, Finch's needs to publish to
+// $JS.API.> and NAMESPACE.>, and to subscribe to NAMESPACE.>, _INBOX.> and
+// $JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.>.
+//
 // # How a message travels
 //
 // Publish writes to a stream, one for each history profile and partition of the

@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -236,6 +237,9 @@ func (b *Broker) relearnEpochs(ctx context.Context) error {
 	return nil
 }
 
+// errSettled: something is settled otherwise, and trying on has no use.
+var errSettled = errors.New("nats")
+
 // noteStreams writes down which streams of this name are the current ones, and
 // counts those that were made anew since the last note.
 func (b *Broker) noteStreams(ctx context.Context, created map[string]time.Time) error {
@@ -243,7 +247,7 @@ func (b *Broker) noteStreams(ctx context.Context, created map[string]time.Time) 
 		for try := 0; ; try++ {
 			known := b.epochs.noteOf(s.name)
 			if known.sequence > 0 && known.Partitions != b.layout.partitions {
-				return fmt.Errorf("nats: the namespace %q has %d partitions, and Options.Partitions is %d: they are fixed when it is first used", b.layout.ns, known.Partitions, b.layout.partitions)
+				return fmt.Errorf("%w: the namespace %q has %d partitions, and Options.Partitions is %d: they are fixed when it is first used", errSettled, b.layout.ns, known.Partitions, b.layout.partitions)
 			}
 			if known.sequence > 0 && known.Created.Equal(created[s.name]) {
 				break
@@ -257,10 +261,10 @@ func (b *Broker) noteStreams(ctx context.Context, created map[string]time.Time) 
 				break
 			}
 			if try == 10 || !isCode(err, codeLastSequence) {
-				return err
+				return unserved(ctx, err)
 			}
 			if err := b.learnEpochs(ctx); err != nil { // another node was faster
-				return err
+				return unserved(ctx, err)
 			}
 		}
 	}
@@ -323,15 +327,28 @@ func (b *Broker) writeNote(ctx context.Context, name string, expected uint64, n 
 	return nil
 }
 
-// Purge is documented at broker.Broker.
+// halfDone is the error of a purge: broker.ErrUnavailable only if nothing was done.
+func halfDone(ctx context.Context, err error, begun bool) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case begun || errors.Is(err, errUnanswered):
+		return fmt.Errorf("nats: the purge may be half done; do it again: %v", err)
+	}
+	return unserved(ctx, err)
+}
+
+// Purge is documented at broker.Broker. An error may leave the room purged with
+// the epoch that it had; who calls again has it done.
 func (b *Broker) Purge(ctx context.Context, room string) error {
 	if err := b.ready(ctx, room); err != nil {
 		return err
 	}
 	token := tokenOf(room)
-	for _, s := range b.streamsOf(room) {
-		if err := b.askAPI(ctx, "STREAM.PURGE."+s.name, map[string]string{"filter": s.prefix + token}, nil); err != nil {
-			return unserved(ctx, err)
+	for i, s := range b.streamsOf(room) {
+		err := b.askAPI(ctx, "STREAM.PURGE."+s.name, map[string]string{"filter": s.prefix + token}, nil)
+		if err != nil {
+			return halfDone(ctx, err, i > 0)
 		}
 	}
 	// The note comes second: with the new epoch no old message is there any more.
@@ -339,7 +356,7 @@ func (b *Broker) Purge(ctx context.Context, room string) error {
 	m.Header[headerTTL] = []string{purgeNoteTTL.String()}
 	ack, err := b.store(ctx, m)
 	if err != nil {
-		return unserved(ctx, err)
+		return halfDone(ctx, err, true)
 	}
 	b.takeNote(note{name: token, sequence: ack.Sequence})
 	return nil

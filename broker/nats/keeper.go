@@ -20,6 +20,7 @@ func (b *Broker) kick() {
 // keepStreams makes streams anew that somebody deleted, and learns after a
 // reconnect what this node may have missed.
 func (b *Broker) keepStreams() {
+	var said string
 	for {
 		select {
 		case <-b.kicked:
@@ -29,8 +30,13 @@ func (b *Broker) keepStreams() {
 		ctx, cancel := context.WithTimeout(b.life, 4*b.options.Timeout)
 		err := b.lookAfter(ctx)
 		cancel()
-		if err != nil && b.life.Err() == nil {
-			b.log.Warn("nats: the store is not as it should be; trying on", "err", err)
+		if err == nil {
+			said = ""
+		} else if b.life.Err() == nil {
+			if text := err.Error(); text != said { // once
+				said = text
+				b.log.Warn("nats: the store is not as it should be; trying on", "err", err)
+			}
 			if pause(b.life, time.Second) {
 				b.kick()
 			}

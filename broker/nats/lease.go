@@ -168,7 +168,7 @@ func (b *Broker) takeLease(ctx context.Context) error {
 			first = at
 			b.log.Info("nats: a lease of this node's id is there; waiting until it ends", "node", b.id)
 		case err == nil && at != first:
-			return fmt.Errorf("nats: another node lives that has the id %q: two nodes must not share one", b.id)
+			return fmt.Errorf("%w: another node lives that has the id %q: two nodes must not share one", errSettled, b.id)
 		case err != nil && !passing(err) && !isCode(err, codeLastSequence):
 			return unserved(ctx, err)
 		}

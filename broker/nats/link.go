@@ -65,7 +65,9 @@ func (l *link) renew() {
 func (l *link) lost(why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cancel(why)
+	if l.cancel != nil {
+		l.cancel(why)
+	}
 }
 
 // A countingDialer counts the attempts to connect, before each: nats.go tells of

@@ -150,7 +150,7 @@ func (i *streamInfo) keeps(empty broker.Position, kept time.Duration, maxBytes i
 	slack := max(skew, kept/10)
 	since := time.Unix(int64(empty.Offset), 0).Add(-slack)
 	switch {
-	case empty.Offset >= firstSequence:
+	case empty.Offset >= firstSequence, since.After(i.At): // nobody has found it empty yet
 		return false
 	case st.FirstSequence == firstSequence: // nothing at all has left
 		return true

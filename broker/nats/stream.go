@@ -246,6 +246,8 @@ func unsettled(w streamWanted, err error) error {
 		return nil
 	case isCode(err, codeNotClustered):
 		return fmt.Errorf("%w: nats: Options.Replicas is %d, but the server is alone: %w", broker.ErrUnavailable, w.Replicas, err)
+	case isCode(err, codeNoPeers):
+		return fmt.Errorf("%w: nats: stream %s is to have %d replicas, and the cluster has not so many servers with JetStream now (see Options.Replicas): %w", broker.ErrUnavailable, w.Name, w.Replicas, err)
 	}
 	return fmt.Errorf("%w: nats: stream %s: %w", broker.ErrUnavailable, w.Name, err)
 }

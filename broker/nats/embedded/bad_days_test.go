@@ -47,6 +47,7 @@ func TestWhatKeepsANodeFromStartingIsSaid(t *testing.T) {
 		{"replicas on a server that is alone", nats.Options{URL: plain.url(0), Replicas: 3, Namespace: "three"}, false, true, []string{"Options.Replicas is 3", "alone"}},
 		{"a stream of somebody else", nats.Options{URL: plain.url(0), Namespace: "foreign"}, false, true, []string{"foreign_h_=_0", `storage "memory"`, "nats stream rm"}},
 		{"another number of partitions", nats.Options{URL: plain.url(0), Namespace: "eight", Partitions: 4}, false, false, []string{"8 partitions", "Options.Partitions is 4"}},
+		{"a certificate that is not there", nats.Options{Connect: []natsgo.Option{natsgo.RootCAs("missing.pem")}}, false, false, []string{"Options.Connect", "missing.pem"}},
 		{"options that are not valid", nats.Options{Namespace: "a.b"}, false, false, []string{"Namespace"}},
 		{"options that are not valid", nats.Options{Partitions: 65}, false, false, []string{"Partitions"}},
 		{"options that are not valid", nats.Options{Replicas: 2}, false, false, []string{"Replicas"}},

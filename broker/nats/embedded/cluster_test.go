@@ -176,7 +176,7 @@ func TestServersKeepTheContract(t *testing.T) {
 				return &brokertest.Store{
 					Node: func() broker.Broker {
 						next++ // each node is connected to another server
-						return nats.New(nats.Options{URL: c.url(next % n), Namespace: ns, Partitions: 2, Logger: quiet, Connect: []natsgo.Option{natsgo.DontRandomize()}})
+						return nats.New(nats.Options{URL: c.url(next % n), Namespace: ns, Partitions: 1 + n%3, Logger: quiet, Connect: []natsgo.Option{natsgo.DontRandomize()}})
 					},
 					LoseTail:  func(room string, n int) { loseTail(t, conn, ns, room, n) },
 					Elsewhere: true,

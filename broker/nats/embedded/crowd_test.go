@@ -3,6 +3,7 @@ package embedded_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -237,7 +238,7 @@ func TestManyRoomsAreOpenedAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for g := range 16 {
 		wg.Go(func() {
-			for i := g; i < 3000; i += 16 {
+			for i := g; i < 4000; i += 16 {
 				room := fmt.Sprintf("room %d %s", i, strings.Repeat("x", i%200))
 				p := broker.Position{}
 				if i%3 != 0 {
@@ -280,4 +281,37 @@ func TestManyRoomsAreOpenedAtOnce(t *testing.T) {
 	if changed, _, err = s.Heads(t.Context(), rooms, mark); err != nil || len(changed) != 0 {
 		t.Errorf("%d rooms have changed, %v; want none", len(changed), err)
 	}
+}
+
+// quietRoom is what an open room may cost the node, its name of 12 bytes
+// included.
+const quietRoom = 600
+
+// TestQuietRoomIsCheap measures with the server in a process of its own.
+func TestQuietRoomIsCheap(t *testing.T) {
+	p := newProcesses(t, 1)
+	b := nats.New(nats.Options{URL: p.urls(), Logger: quiet})
+	start(t, b, "n")
+	const n = 20_000
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("room-%07d", i)
+	}
+	before := heap()
+	goroutines := runtime.NumGoroutine()
+	for batch := range slices.Chunk(names, 1000) {
+		if _, err := b.Open(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	each := (int(heap()) - int(before)) / n
+	t.Logf("%d bytes", each)
+	if each > quietRoom {
+		t.Errorf("a quiet room costs %d bytes, more than %d", each, quietRoom)
+	}
+	if more := runtime.NumGoroutine() - goroutines; more > 5 {
+		t.Errorf("%d rooms made %d goroutines", n, more)
+	}
+	b.Release(names)
+	eventually(t, "the memory", func() bool { return (int(heap())-int(before))/n < quietRoom/3 })
 }

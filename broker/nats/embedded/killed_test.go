@@ -17,7 +17,7 @@ import (
 // read, the leader among them, and loses live messages besides. What was
 // acknowledged is shown on every node once, in order, and nobody starts anew.
 func TestKilledServersLoseNothing(t *testing.T) {
-	p := newProcesses(t)
+	p := newProcesses(t, 3)
 	profile := broker.Profile{Size: 10_000}
 	rooms := []string{"a", "b", "c", "d", "e", "f", "quiet 1", "quiet 2"}
 	var readers []*reader

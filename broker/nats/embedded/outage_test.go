@@ -171,3 +171,31 @@ func TestNodeSeesThatItsStoreWentBack(t *testing.T) {
 		return err == nil && len(heads) == 1 && heads[0].Position == all[4]
 	})
 }
+
+// TestLossUnderALiveConnectionIsFound: no connection breaks, no leader changes;
+// the sounding of the node is what is missed.
+func TestLossUnderALiveConnectionIsFound(t *testing.T) {
+	virtually(t, func(t *testing.T, s *embedded.Broker) {
+		b, _ := wired(s, nats.Options{})
+		in := begin(t, b, "n")
+		defer closeNode(t, b)
+		lost := publish(t, b, "r", "1", broker.PublishOptions{})
+		open(t, b, "r")
+		_, mark, err := b.Heads(t.Context(), []string{"r"}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn := connect(t, s)
+		for _, stream := range streams(t, conn, "finch") {
+			api(t, conn, "STREAM.PURGE."+stream, nil, nil)
+		}
+		before := in.UncertainCount()
+		heads, _, err := b.Heads(t.Context(), []string{"r"}, mark)
+		if err != nil || len(heads) != 1 || !heads[0].Position.IsEmpty() {
+			t.Errorf("the head of the room is %v, %v; %v is lost", heads, err, lost)
+		}
+		if in.UncertainCount() == before {
+			t.Error("nobody was told")
+		}
+	})
+}

@@ -37,8 +37,10 @@ func playServer() int {
 	o := &server.Options{
 		ServerName: spec.Name, Host: "127.0.0.1", Port: spec.Port, NoSigs: true, NoLog: true,
 		JetStream: true, StoreDir: spec.Dir,
-		Cluster: server.ClusterOpts{Name: "finch", Host: "127.0.0.1", Port: spec.Route},
-		Routes:  server.RoutesFromStr(strings.Join(routes, ",")),
+	}
+	if len(routes) > 1 {
+		o.Cluster = server.ClusterOpts{Name: "finch", Host: "127.0.0.1", Port: spec.Route}
+		o.Routes = server.RoutesFromStr(strings.Join(routes, ","))
 	}
 	s, err := server.NewServer(o)
 	if err != nil {
@@ -54,19 +56,20 @@ func playServer() int {
 	return 0
 }
 
-// processes are three servers that can be killed.
+// processes are servers that can be killed.
 type processes struct {
 	t     testing.TB
 	specs []serverSpec
 	runs  []*exec.Cmd
 }
 
-func newProcesses(t testing.TB) *processes {
+// newProcesses starts n servers; one is no cluster.
+func newProcesses(t testing.TB, n int) *processes {
 	t.Helper()
-	ports := freePorts(t, 6)
+	ports := freePorts(t, 2*n)
 	p := &processes{t: t}
-	for i := range 3 {
-		p.specs = append(p.specs, serverSpec{Name: fmt.Sprintf("s%d", i), Port: ports[i], Route: ports[3+i], Routes: ports[3:], Dir: t.TempDir()})
+	for i := range n {
+		p.specs = append(p.specs, serverSpec{Name: fmt.Sprintf("s%d", i), Port: ports[i], Route: ports[n+i], Routes: ports[n:], Dir: t.TempDir()})
 		p.runs = append(p.runs, nil)
 		p.start(i)
 	}

@@ -247,4 +247,50 @@ func TestReplicaThatIsBehindIsAskedAgain(t *testing.T) {
 	if times != 2 {
 		t.Errorf("%d answers were made old", times)
 	}
+
+	first := publish(t, b, "r", "1", broker.PublishOptions{})
+	second := publish(t, b, "r", "2", broker.PublishOptions{})
+	third := publish(t, b, "r", "3", broker.PublishOptions{})
+	times = 0
+	p.losing(func(subject, header, _ string) bool {
+		return times < 2 && strings.HasPrefix(subject, "_INBOX") && strings.Contains(header, fmt.Sprintf("Nats-Sequence: %d\r", third.Offset))
+	})
+	p.rewriting(func(header string) string {
+		if times == 2 || !strings.Contains(header, "204 EOB") {
+			return header
+		}
+		times++
+		return strings.Replace(header, fmt.Sprint("Nats-Last-Sequence: ", third.Offset), fmt.Sprint("Nats-Last-Sequence: ", second.Offset), 1)
+	})
+	page := read(t, b, "r", broker.Range{From: first}) // the caller does not know how far it goes
+	if after, err := page.Follow(first, third.Offset); err != nil || len(after) != 2 || page.Head != third {
+		t.Errorf("%d messages, %v, head %v", len(after), err, page.Head)
+	}
+	if times != 2 {
+		t.Errorf("%d pages were made old", times)
+	}
+}
+
+// TestPurgeThatWasNotHeardIsSeen: the news of a purge is lost like any other; who
+// asks for heads sees it all the same.
+func TestPurgeThatWasNotHeardIsSeen(t *testing.T) {
+	c := newCluster(t, 1, nil)
+	p := newProxy(t, c.url(0))
+	deafened := nats.New(nats.Options{URL: p.url(), Logger: quiet})
+	start(t, deafened, "deafened")
+	other := nats.New(nats.Options{URL: c.url(0), Logger: quiet})
+	start(t, other, "other")
+	old := publish(t, other, "r", "1", broker.PublishOptions{})
+	_, mark, err := deafened.Heads(t.Context(), []string{"r"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.losing(func(subject, _, _ string) bool { return strings.HasPrefix(subject, "finch.w.epoch.") })
+	if err := other.Purge(t.Context(), "r"); err != nil {
+		t.Fatal(err)
+	}
+	heads, _, err := deafened.Heads(t.Context(), []string{"r"}, mark)
+	if err != nil || len(heads) != 1 || heads[0].Position.Epoch == old.Epoch {
+		t.Errorf("the heads are %v, %v; before the purge %v", heads, err, old)
+	}
 }

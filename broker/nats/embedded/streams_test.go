@@ -88,11 +88,19 @@ func TestDeletedStateIsMadeAnew(t *testing.T) {
 		api(t, conn, "STREAM.DELETE.finch_shares", nil, nil)
 		time.Sleep(time.Minute)
 		fresh := publish(t, b, "r", "2", broker.PublishOptions{})
+		if n := members(t, s, "r"); n != 2 {
+			t.Errorf("%d members after both streams were deleted", n)
+		}
+		api(t, conn, "STREAM.DELETE.finch_shares", nil, nil)
+		if err := b.SetShare(t.Context(), "other", 1); !errors.Is(err, broker.ErrUnavailable) {
+			t.Errorf("a share without a stream: %v", err)
+		}
+		time.Sleep(time.Minute)
 		if fresh.Epoch == old.Epoch || in.UncertainCount() == 0 {
 			t.Errorf("the epoch is %q, before %q; told %d times", fresh.Epoch, old.Epoch, in.UncertainCount())
 		}
-		if n := members(t, s, "r"); n != 2 {
-			t.Errorf("%d members", n)
+		if n, m := members(t, s, "r"), members(t, s, "other"); n != 2 || m != 1 {
+			t.Errorf("%d and %d members after one of them was", n, m)
 		}
 		if n := len(s.Nodes()); n != 2 {
 			t.Errorf("%d nodes", n)
@@ -208,8 +216,14 @@ func TestQuietRoomIsKnownBeyondTheAgeOfItsMessages(t *testing.T) {
 // TestEmptyRoomIsWholeWhileItsPositionIsYoung: of a room that was empty nobody
 // can say what has come and gone once a message may have left the disk.
 func TestEmptyRoomIsWholeWhileItsPositionIsYoung(t *testing.T) {
+	for _, ahead := range []time.Duration{0, 25 * time.Minute} {
+		t.Run(fmt.Sprint("the node's clock is ahead by ", ahead), func(t *testing.T) { emptyRoomIsWhole(t, ahead) })
+	}
+}
+
+func emptyRoomIsWhole(t *testing.T, ahead time.Duration) {
 	virtually(t, func(t *testing.T, s *embedded.Broker) {
-		b, _ := wired(s, nats.Options{ForgetAfter: 30 * time.Minute})
+		b, _ := wired(s, nats.Options{ForgetAfter: 30 * time.Minute, Now: func() time.Time { return time.Now().Add(ahead) }})
 		start(t, b, "n", broker.Profile{Size: 10, Age: time.Minute})
 		busy := func(d time.Duration) { // messages come and go, so that nothing but time proves anything
 			for range int(d / (5 * time.Minute)) {
