@@ -145,6 +145,7 @@ export class Outgoing {
     for (const entry of [...this.entries]) {
       entry.flying = false;
       if (!final) continue;
+      entry.deadline.stop();
       entry.reject(entry.tried ? unknown() : notSent()); // what is stored stays stored
       this.#remove(entry);
     }
