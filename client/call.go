@@ -180,7 +180,7 @@ func (c *Client) Send(path string, data any) error {
 // [ErrTimeout], or that of ctx; [ErrClosed]; [ErrQueueFull]; [ErrTooLarge]; and,
 // within a handler, [ErrInboxFull].
 func Request[In, Out any](ctx context.Context, c *Client, path string, in In) (out Out, err error) {
-	m, err := c.ask(ctx, path, in, nil)
+	m, err := c.ask(ctx, path, in)
 	if err != nil {
 		return out, err
 	}
@@ -191,7 +191,7 @@ func Request[In, Out any](ctx context.Context, c *Client, path string, in In) (o
 // that it lives on when the old one expires; the client uses it from then on. An
 // [*Error] with status 401 or 403 means that the server did not take it.
 func (c *Client) Authenticate(ctx context.Context, token string) error {
-	if _, err := c.ask(ctx, protocol.PathAuth, map[string]string{"token": token}, nil); err != nil {
+	if _, err := c.ask(ctx, protocol.PathAuth, map[string]string{"token": token}); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -206,9 +206,8 @@ type result struct {
 	err error
 }
 
-// ask is Request without types. then, if not nil, is called with mu held when a
-// good answer is read, before anything that came behind it.
-func (c *Client) ask(ctx context.Context, path string, in any, then func()) (*incoming, error) {
+// ask is Request without types.
+func (c *Client) ask(ctx context.Context, path string, in any) (*incoming, error) {
 	o, err := newOutgoing(path, in)
 	if err != nil {
 		return nil, err
@@ -220,12 +219,7 @@ func (c *Client) ask(ctx context.Context, path string, in any, then func()) (*in
 	}
 	answer := make(chan result, 1)
 	k := &call{outgoing: o, asks: true, inHandler: ctx.Value(handling{}) == c}
-	k.then = func(m *incoming, err error) {
-		if err == nil && then != nil {
-			then()
-		}
-		answer <- result{m, err}
-	}
+	k.then = func(m *incoming, err error) { answer <- result{m, err} }
 	if err := c.begin(ctx, k); err != nil {
 		return nil, err
 	}

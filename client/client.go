@@ -50,6 +50,7 @@ type Client struct {
 	calls      map[protocol.ID]*call // sent on link, not answered
 
 	ticket   string
+	name     string // under which others see this client
 	rooms    map[string]*room
 	user     place
 	everyone place
@@ -119,6 +120,16 @@ func (c *Client) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state
+}
+
+// Name returns the name under which others see this client, in [Message].From
+// and in [Presence]: its user or, if it is anonymous, an id that stays the same
+// while the server knows its session again. It is empty until the first
+// connection is open, and with a server that does not say.
+func (c *Client) Name() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.name
 }
 
 // Close ends the connection with close code 1000, behind everything that was

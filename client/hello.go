@@ -7,14 +7,14 @@ import (
 	"github.com/finch-go/finch/protocol"
 )
 
-// pathJoined is sent by the server alone: you are in a room.
-const pathJoined = "finch.joined"
-
 // grace is what a living server may take longer than its heartbeat.
 const grace = 5 * time.Second
 
-// helloBytes is what every server takes in one message unless it says otherwise.
-const helloBytes = 64 << 10
+// What every server takes in one finch.hello unless it says otherwise.
+const (
+	helloBytes = 64 << 10
+	helloRooms = 256
+)
 
 // maxDrain bounds the delay that finch.drain may give: beyond it the server
 // cannot mean it.
@@ -31,6 +31,7 @@ type hello struct {
 
 // welcome is the data of its answer.
 type welcome struct {
+	From      string  `json:"from"`
 	Resumed   bool    `json:"resumed"`
 	Reason    string  `json:"reason"`
 	Ticket    string  `json:"ticket"`
@@ -80,7 +81,8 @@ func (c *Client) nameRooms(data *hello) {
 			if r.given != given || !given && !r.wanted {
 				continue
 			}
-			if left -= 2*len(name) + len(r.text) + 8; left < 0 { // a name may need escapes
+			left -= 2*len(name) + len(r.text) + 8 // a name may need escapes
+			if left < 0 || len(data.Rooms) == helloRooms {
 				return
 			}
 			data.Rooms[name] = r.text
@@ -102,6 +104,7 @@ func (c *Client) welcomed(l *link, m *incoming, err error) {
 	if w.Ticket != "" {
 		c.ticket = w.Ticket
 	}
+	c.name = w.From
 	c.limits = w.Limits
 	c.heartbeat = c.options.Heartbeat
 	if c.heartbeat == 0 && w.Heartbeat > 0 {

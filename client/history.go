@@ -61,7 +61,7 @@ func (r Room) History(ctx context.Context, o *HistoryOptions) (Page, error) {
 		Before string `json:"before,omitempty"`
 		After  string `json:"after,omitempty"`
 		Limit  int    `json:"limit,omitempty"`
-	}{r.name, o.Before, o.After, o.Limit}, nil)
+	}{r.name, o.Before, o.After, o.Limit})
 	if err != nil {
 		return Page{}, err
 	}

@@ -65,28 +65,19 @@ func badData(format string, args ...any) error {
 type incoming struct {
 	protocol.Envelope
 	binary []byte // not nil if it came in a binary frame
-	key    string
-	to     string
 	size   int
 }
 
 // parse reads a frame's payload, which it keeps.
 func parse(payload []byte, binary bool) (m incoming, err error) {
 	m.size = len(payload)
-	text := payload
 	if binary {
-		if m.Envelope, m.binary, err = protocol.ParseBinary(payload, protocol.ParseOptions{}); err != nil {
-			return incoming{}, err
-		}
-		text = payload[4 : len(payload)-len(m.binary)]
-	} else if m.Envelope, err = protocol.Parse(text, protocol.ParseOptions{}); err != nil {
-		return incoming{}, err
+		m.Envelope, m.binary, err = protocol.ParseBinary(payload, protocol.ParseOptions{})
+	} else {
+		m.Envelope, err = protocol.Parse(payload, protocol.ParseOptions{})
 	}
-	if m.Position != "" { // only a recorded message has a key or an address
-		var more struct{ Key, To string }
-		if json.Unmarshal(text, &more) == nil {
-			m.key, m.to = more.Key, more.To
-		}
+	if err != nil {
+		return incoming{}, err
 	}
 	return m, nil
 }
@@ -94,8 +85,8 @@ func parse(payload []byte, binary bool) (m incoming, err error) {
 // message is what the user gets of it.
 func (m *incoming) message() *Message {
 	out := &Message{
-		Path: m.Path, Data: m.Data, Binary: m.binary, Room: m.Room, To: m.to,
-		Position: m.Position, From: m.From, Key: m.key,
+		Path: m.Path, Data: m.Data, Binary: m.binary, Room: m.Room, To: m.To,
+		Position: m.Position, From: m.From, Key: m.Key,
 	}
 	if m.binary != nil {
 		out.Data = nil

@@ -97,7 +97,7 @@ func (r Room) SetPresence(ctx context.Context, data any) error {
 	if err := r.settleIn(ctx); err != nil {
 		return err
 	}
-	_, err = r.client.ask(ctx, protocol.PathPresence, presenceAsk{Room: r.name, Limit: 1, Data: raw}, nil)
+	_, err = r.client.ask(ctx, protocol.PathPresence, presenceAsk{Room: r.name, Limit: 1, Data: raw})
 	return err
 }
 
@@ -180,10 +180,12 @@ func (r Room) fetch(ctx context.Context, w *watch, watching *bool) error {
 	if err := r.settleIn(ctx); err != nil {
 		return err
 	}
-	// What came before the first page is in it; what comes behind is newer.
-	begin := func() { w.stale, w.changes = false, nil }
+	c := r.client
+	c.mu.Lock()
+	w.stale, w.changes = false, nil // what comes from here on is applied behind the list: it says how things stand, twice is no harm
+	c.mu.Unlock()
 	for after := ""; ; {
-		m, err := r.client.ask(ctx, protocol.PathPresence, presenceAsk{Room: r.name, Watch: watching, After: after}, begin)
+		m, err := c.ask(ctx, protocol.PathPresence, presenceAsk{Room: r.name, Watch: watching, After: after})
 		if err != nil {
 			return err
 		}
@@ -198,7 +200,7 @@ func (r Room) fetch(ctx context.Context, w *watch, watching *bool) error {
 		if page.Next == "" || page.Next == after {
 			return nil
 		}
-		after, begin = page.Next, nil
+		after = page.Next
 	}
 }
 

@@ -249,7 +249,7 @@ func (p *Publishing) answered(k *call, m *incoming, err error) {
 			p.room.tidy()
 			return
 		}
-		err = &Error{Status: protocol.StatusUnavailable, Code: "unknown_outcome", Message: "the answer makes no sense"}
+		err = &Error{Status: protocol.StatusUnavailable, Code: protocol.RefusalUnknownOutcome, Message: "the answer makes no sense"}
 	}
 	if p.try != k {
 		return // another try is under way
@@ -258,7 +258,7 @@ func (p *Publishing) answered(k *call, m *incoming, err error) {
 	switch {
 	case !errors.As(err, &e): // the connection is lost: on the next one
 		p.endTry()
-	case e.Status == protocol.StatusUnavailable:
+	case e.Status >= protocol.StatusInternalServerError: // perhaps it was recorded, and only the key can tell
 		p.failed()
 	default:
 		p.finish(Published{}, e)

@@ -8,7 +8,7 @@ import (
 )
 
 // codeUnavailable is the one refusal after which a client joins again by itself.
-const codeUnavailable = "unavailable"
+const codeUnavailable = protocol.RefusalUnavailable
 
 // A room is what the client keeps of a room: where it stands and what waits for
 // it. Its fields are guarded by the client's mu, and its methods called with it
@@ -57,6 +57,9 @@ func (c *Client) record(name string) *room {
 func (r *room) tidy() {
 	if r.wanted || r.given || r.leaving || r.readers > 0 || len(r.publishes) > 0 || len(r.joiners) > 0 || len(r.watches) > 0 {
 		return
+	}
+	if r.stream != nil && len(r.stream.events) > 0 {
+		return // a loop that begins now learns how it ended
 	}
 	r.clearTimers()
 	delete(r.c.rooms, r.name)
@@ -118,6 +121,7 @@ func (r *room) in(s *standing) Event {
 		event = r.tell(&Reset{Room: r.name, Position: s.Position, Reason: s.Reason})
 	case recovered: // the messages move it
 	case fresh:
+		r.text = "" // where nothing was published yet there is no position
 		r.adopt(s.Position)
 	default: // joined once more, in the middle
 		r.advance(s.Position)
@@ -149,24 +153,29 @@ func (r *room) out(s *standing) Event {
 
 // refuse: the client is out of the room and does not come back by itself.
 func (r *room) refuse(e *Error) Event {
-	r.wanted, r.given, r.member, r.asked, r.lagging = false, false, false, false, false
-	r.text = ""
-	r.clearTimers()
 	why := e
 	if why == nil {
 		why = notInRoom(r.name)
 	}
-	r.settleJoiners(nil, why)
-	r.failPublishes(why)
-	r.staleWatches()
+	r.depart(why)
 	event := r.tell(&Left{Room: r.name, Err: e})
-	r.c.changed()
 	r.tidy()
 	return event
 }
 
+// depart forgets that the client is, or wanted to be, in the room.
+func (r *room) depart(why error) {
+	r.clearTimers()
+	r.wanted, r.given, r.member, r.asked, r.greeted, r.lagging, r.join = false, false, false, false, false, false, nil
+	r.text = ""
+	r.settleJoiners(nil, why)
+	r.failPublishes(why)
+	r.staleWatches()
+	r.c.changed()
+}
+
 func notInRoom(name string) *Error {
-	return &Error{Status: protocol.StatusForbidden, Code: "not_in_room", Message: "this client is not in the room " + name}
+	return &Error{Status: protocol.StatusForbidden, Code: protocol.RefusalNotInRoom, Message: "this client is not in the room " + name}
 }
 
 // unlink: the connection is gone.
@@ -186,7 +195,7 @@ func (r *room) sendJoin() {
 		Position string `json:"position,omitempty"`
 	}{r.name, r.text})
 	if err != nil {
-		r.refuse(&Error{Status: protocol.StatusUnprocessable, Code: "bad_room", Message: err.Error()})
+		r.refuse(&Error{Status: protocol.StatusUnprocessable, Code: protocol.RefusalBadRoom, Message: err.Error()})
 		return
 	}
 	k := &call{asks: true, outgoing: outgoing{Envelope: protocol.Envelope{Path: protocol.PathJoin, Data: raw}}}
@@ -215,9 +224,11 @@ func (r *room) joinAnswered(m *incoming, err error) {
 	case e.Code == codeUnavailable:
 		r.asked = false
 		r.joinLater()
+	case r.text == "": // never was in: whoever joins is told
+		r.depart(e)
+		r.tidy()
 	default:
-		wasIn := r.text != ""
-		if event := r.refuse(e); wasIn && event != nil && r.c.options.OnEvent != nil {
+		if event := r.refuse(e); event != nil && r.c.options.OnEvent != nil {
 			r.c.inbox.put(item{link: r.c.link, event: event})
 		}
 	}

@@ -82,7 +82,10 @@ func (r Room) Leave(ctx context.Context) error {
 		return nil
 	}
 	given := record.given
-	record.depart()
+	record.depart(notInRoom(r.name))
+	if record.stream != nil {
+		record.stream.clear()
+	}
 	if c.link == nil && !given { // finch.hello will not name it
 		record.tidy()
 		c.mu.Unlock()
@@ -90,7 +93,7 @@ func (r Room) Leave(ctx context.Context) error {
 	}
 	record.leaving = true
 	c.mu.Unlock()
-	_, err := c.ask(ctx, protocol.PathLeave, map[string]string{"room": r.name}, nil)
+	_, err := c.ask(ctx, protocol.PathLeave, map[string]string{"room": r.name})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	record.leaving = false
@@ -98,23 +101,9 @@ func (r Room) Leave(ctx context.Context) error {
 	return err
 }
 
-// depart forgets that the client is, or wanted to be, in the room.
-func (r *room) depart() {
-	r.clearTimers()
-	r.wanted, r.given, r.member, r.asked, r.greeted, r.lagging, r.join = false, false, false, false, false, false, nil
-	r.text = ""
-	if r.stream != nil {
-		r.stream.clear()
-	}
-	gone := notInRoom(r.name)
-	r.settleJoiners(nil, gone)
-	r.failPublishes(gone)
-	r.c.changed()
-}
-
 // abandon takes a join back that nobody waits for any more.
 func (r *room) abandon() {
-	r.depart()
+	r.depart(notInRoom(r.name))
 	if r.c.open {
 		raw, err := protocol.Marshal(map[string]string{"room": r.name})
 		if err == nil {

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -152,6 +153,30 @@ func TestALoopEndsForAReason(t *testing.T) {
 	})
 }
 
+func TestALoopThatBeginsLateLearnsHowItEnded(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.client(client.Options{})
+		conn := w.open(c)
+		room := w.joined(c, conn)
+		conn.post(1, "1")
+		conn.event(protocol.PathReset, `{"room":"chat:7","position":"f.1.a","reason":"epoch"}`)
+		conn.event(protocol.PathLeft, `{"room":"chat:7"}`)
+		synctest.Wait()
+		told, done := reading(context.Background(), room)
+		wantError(t, "the loop", <-done, nil)
+		wantWords(t, told(), "joined e.0.a false 0", "1", "reset f.1.a epoch", "left <nil>")
+		done2 := start(func() error { _, err := room.Join(context.Background()); return err })
+		conn.Fail(conn.take(protocol.PathJoin), 403, "forbidden")
+		var e *client.Error
+		if err := <-done2; !errors.As(err, &e) || e.Code != "forbidden" {
+			t.Errorf("a refused join: %v", err)
+		}
+		if n := client.Kept(c); n != 0 {
+			t.Errorf("of %d rooms something is kept", n)
+		}
+	})
+}
+
 func TestAJoinThatIsGivenUpIsTakenBack(t *testing.T) {
 	inMemory(t, func(w *world) {
 		c := w.client(client.Options{})
@@ -274,7 +299,7 @@ func TestPresenceIsWatchedAsAWhole(t *testing.T) {
 			conn.SendText(fmt.Sprintf(`{"path":"finch.presence","status":200,"room":"chat:7","data":%s}`, data))
 		}
 		m := conn.take(protocol.PathPresence)
-		change(`{"joined":[{"id":"ghost","devices":1}],"count":9}`) // before the answer: is in it, or over
+		change(`{"joined":[{"id":"d","devices":1}],"count":3}`) // crosses the answer: is applied behind it
 		conn.Answer(m, `{"members":[{"id":"b","devices":1},{"id":"a","devices":2}],"count":2}`)
 		change(`{"joined":[{"id":"c","devices":1}],"left":["b"],"count":2}`)
 		synctest.Wait()
@@ -286,7 +311,7 @@ func TestPresenceIsWatchedAsAWhole(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		wantWords(t, seen, "2: a*2 b*1", "2: a*2 c*1", "2: a*2 c*3", "1: z*1")
+		wantWords(t, seen, "2: a*2 b*1", "2: a*2 c*1 d*1", "2: a*2 c*3 d*1", "1: z*1")
 		m = conn.take(protocol.PathPresence) // nobody watches any more
 		if string(m.Data) != `{"room":"chat:7","watch":false,"limit":1}` {
 			t.Errorf("the watch was ended with %s", m.Data)

@@ -60,7 +60,7 @@ func (c *Client) framework(l *link, m *incoming) Event {
 			c.options.Logger.Warn("finch client: the server refused a message", "code", m.Error.Code, "message", m.Error.Message, "data", string(m.Data))
 		}
 		return nil
-	case pathJoined, protocol.PathReset, protocol.PathLeft, protocol.PathLagged, protocol.PathPosition:
+	case protocol.PathJoined, protocol.PathReset, protocol.PathLeft, protocol.PathLagged, protocol.PathPosition:
 	default:
 		return nil // of a later version
 	}
@@ -89,7 +89,7 @@ func (c *Client) addressStands(path string, s *standing) Event {
 		p.asked = false
 		p.adopt(s.Position)
 		return &Reset{To: s.To, Position: s.Position, Reason: s.Reason}
-	case pathJoined:
+	case protocol.PathJoined:
 		p.asked = false
 		recovered := s.Recovered != nil && *s.Recovered
 		if !recovered {
@@ -105,9 +105,9 @@ func (c *Client) addressStands(path string, s *standing) Event {
 // address is the place of messages with this "to"; nil if there is no such.
 func (c *Client) address(to string) *place {
 	switch to {
-	case "user":
+	case protocol.ToUser:
 		return &c.user
-	case "everyone":
+	case protocol.ToEveryone:
 		return &c.everyone
 	}
 	return nil
@@ -123,14 +123,14 @@ func (c *Client) roomStands(path string, s *standing) Event {
 		switch path {
 		case protocol.PathReset:
 			return &Reset{Room: s.Room, Position: s.Position, Reason: s.Reason}
-		case pathJoined:
+		case protocol.PathJoined:
 			r = c.record(s.Room)
 		default:
 			return nil
 		}
 	}
 	switch path {
-	case pathJoined:
+	case protocol.PathJoined:
 		if r.leaving {
 			return nil
 		}
@@ -159,7 +159,7 @@ func (c *Client) roomStands(path string, s *standing) Event {
 
 // deliver takes a message of the app's. It is called with mu held.
 func (c *Client) deliver(l *link, m incoming) (item, bool) {
-	if p := c.address(m.to); p != nil && m.Position != "" {
+	if p := c.address(m.To); p != nil && m.Position != "" {
 		if !p.takes(m.Position) {
 			return item{}, false
 		}

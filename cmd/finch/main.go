@@ -12,7 +12,7 @@ import (
 func main() {
 	if err := newRoot().Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "finch:", err)
-		os.Exit(1)
+		os.Exit(exitStatus(err))
 	}
 }
 
@@ -28,6 +28,6 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newDemo(), newBench(), newVersion())
+	root.AddCommand(newDemo(), newBench(), newTail(), newSend(), newPublish(), newRequest(), newVersion())
 	return root
 }

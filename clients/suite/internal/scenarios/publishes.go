@@ -102,7 +102,7 @@ var publishes = []stage.Scenario{
 			refusals := []struct {
 				status int
 				code   string
-			}{{403, "forbidden"}, {403, "not_in_room"}, {409, "key_reused"}, {413, "too_large"}, {400, "bad_data"}, {429, "app_says_slow_down"}, {500, "internal"}}
+			}{{403, "forbidden"}, {403, "not_in_room"}, {409, "key_reused"}, {413, "too_large"}, {400, "bad_data"}, {429, "app_says_slow_down"}}
 			refs := make([]int, len(refusals)+1)
 			for i := range refs {
 				refs[i] = publishIn(c, i)
@@ -184,6 +184,8 @@ var publishes = []stage.Scenario{
 					return "unavailable"
 				case data == "4" && try == 0:
 					return "unknown_outcome"
+				case data == "6" && try == 0:
+					return "internal"
 				}
 				return ""
 			})

@@ -26,8 +26,9 @@ func waits(r stage.Report) (time.Duration, bool) {
 	return time.Duration(*r.Delay * float64(time.Millisecond)), true
 }
 
-// spread checks that delays look uniform between 0 and bound.
-func spread(s *stage.Stage, what string, delays []time.Duration, bound time.Duration) {
+// spread checks that delays look uniform between 0 and bound, give or take what
+// a busy machine adds.
+func spread(s *stage.Stage, what string, delays []time.Duration, bound, slack time.Duration) {
 	slices.Sort(delays)
 	s.Check(delays[len(delays)-1] <= bound+slack, "%s: a client waited %v, the bound is %v: %v", what, delays[len(delays)-1], bound, delays)
 	var quarter [4]int
@@ -68,16 +69,17 @@ var retries = []stage.Scenario{
 				conn.Drop()
 			}
 			handshakes, delays := again(clients, cut)
-			spread(s, "after a cut", delays, bound)
 			var told []time.Duration
-			for _, c := range clients {
+			for i, c := range clients {
 				if d, ok := waits(c.State("waiting")); ok {
 					told = append(told, d)
-					s.Check(d <= bound, "a client says that it waits %v, the bound is %v", d, bound)
+					s.Check(delays[i] >= d-5*time.Millisecond, "a client says that it waits %v, and came after %v", d, delays[i])
 				}
 			}
-			if len(told) == crowd {
-				spread(s, "as told", told, bound)
+			if len(told) == crowd { // exact, however busy the machine is
+				spread(s, "as told", told, bound, 0)
+			} else {
+				spread(s, "after a cut", delays, bound, slack)
 			}
 			for _, h := range handshakes {
 				h.Drop()

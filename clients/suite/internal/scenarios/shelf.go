@@ -34,7 +34,8 @@ func takePublish(s *stage.Stage, conn *stage.Conn) (scripted.Message, publish) {
 type shelf struct {
 	stage *stage.Stage
 	// fails says what becomes of the given try of some data, counted from 0: a
-	// code of a 503, or empty if it is recorded. "unknown_outcome" records it.
+	// code of a 503 (of a 500, if it is internal), or empty if it is recorded.
+	// "unknown_outcome" records it.
 	fails func(data string, try int) (code string)
 
 	tries  map[string]int    // by data
@@ -92,7 +93,11 @@ func (h *shelf) answer(conn *stage.Conn, m scripted.Message, p publish) bool {
 	}
 	if code != "" {
 		h.behind = p.Key
-		conn.Fail(m, 503, code)
+		status := 503
+		if code == "internal" {
+			status = 500 // any 5xx: the server does not know either
+		}
+		conn.Fail(m, status, code)
 		return false
 	}
 	conn.Answer(m, h.told(p.Key, duplicate))

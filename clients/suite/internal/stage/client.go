@@ -142,8 +142,11 @@ func (c *Client) report(r Report, err error) Report {
 
 // State waits until the client says that it is in a state, passing over others.
 func (c *Client) State(state string) Report {
+	ctx, cancel := c.stage.patience(Patience, "%s reports the state %s", c.name, state)
+	defer cancel()
 	for {
-		r := c.Next("state")
+		r, err := c.in.take(ctx, func(r Report) bool { return r.Saw == "state" })
+		r = c.report(r, err)
 		if r.State == state {
 			return r
 		}

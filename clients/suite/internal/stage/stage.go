@@ -15,6 +15,9 @@ import (
 // Patience is how long a scenario waits for what must come.
 const Patience = 5 * time.Second
 
+// longest is how long a scenario may take, whatever keeps coming.
+const longest = time.Minute
+
 // A Scenario is one story of a client and a server.
 type Scenario struct {
 	// Name is unique, and part of an address: small letters, digits and dashes.
@@ -49,6 +52,8 @@ type failure string
 // Play plays a scenario and returns nil if all went well.
 func Play(ctx context.Context, sc Scenario, server *scripted.Server, driver *Driver) (err error) {
 	s := &Stage{name: sc.Name, server: server, driver: driver}
+	ctx, cancel := context.WithTimeoutCause(ctx, longest, fmt.Errorf("the scenario takes longer than %v", longest))
+	defer cancel()
 	s.ctx, s.abort = context.WithCancelCause(ctx)
 	defer s.abort(nil)
 	defer func() {
