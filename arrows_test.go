@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"clients/ts":        {},
 	"finchtest":         {".", "protocol", "internal/frame"},
 	"examples/...":      {".", "finchtest", "protocol"},
-	"cmd/finch/...":     {".", "client", "protocol", "internal/frame"},
+	"cmd/finch/...":     {".", "client", "clients/ts", "protocol", "internal/frame"},
 	"e2e/...":           {},
 	"bench/...":         {"internal/frame"},
 	"tools/...":         {},

@@ -17,10 +17,26 @@ type attendance struct {
 	from   broker.Position // where the client stands; zero: nowhere
 	way    way
 	resume bool // the session was in before: what it missed is owed
+	behind bool // the socket is in, and fell behind at from: what it missed is owed
 	shown  bool // in the room's presence, with
 	data   json.RawMessage
-	asked  *Message   // finch.join, whose answer says how it went
-	done   chan error // gets how it ended; nil if nobody waits
+	ticket bool        // the client gets a new ticket with it
+	asked  *Message    // finch.join, whose answer says how it went
+	before *attendance // whose place it took, and who waits for it
+	done   chan error  // gets how it ended; nil if nobody waits
+}
+
+// takePlaceOf makes a that of a way which is not answered yet. One from nowhere
+// goes on from where that one stood, or what is owed there would be lost.
+func (a *attendance) takePlaceOf(before *attendance) {
+	a.before = before
+	if !a.from.IsZero() {
+		return
+	}
+	a.from, a.resume, a.behind = before.from, before.resume, before.behind
+	if a.way != byClient && (before.way == byClient || before.way == byHello) {
+		a.way, a.asked = before.way, before.asked // who asked is to be told
+	}
 }
 
 // A way says who wants to be told what.
@@ -84,8 +100,12 @@ func (f *roomFeed) Emit(msg broker.Message) {
 	out.Step, out.Key = step, r.replace
 	except := m.memberCalled(r.except)
 	m.hub.Send(f.at, out, except)
-	if except != nil && m.hub.In(except, f.at) && socketOf(except).saidHello() {
-		socketOf(except).told(f.note(protocol.PathPosition, outcome{Position: msg.Position.String()}))
+	if except != nil && m.hub.In(except, f.at) {
+		s := socketOf(except)
+		// One that fell behind has not come so far yet: it is told when it does.
+		if _, lags := s.lagsAt(f.at); !lags && s.saidHello() {
+			s.told(f.note(protocol.PathPosition, outcome{Position: msg.Position.String()}))
+		}
 	}
 }
 
@@ -103,10 +123,12 @@ func (f *roomFeed) note(path string, o outcome) []byte {
 func (f *roomFeed) Attach(a *attendance, at broker.Position, replay []broker.Message) {
 	f.last = at
 	switch {
-	case a.resume && a.from.IsZero() && !at.IsEmpty():
+	case (a.resume || a.behind) && a.from.IsZero() && !at.IsEmpty():
 		f.enter(a, outcome{Position: at.String(), Recovered: new(bool), Reason: noPosition}, nil)
 	case a.from.IsZero():
 		f.enter(a, outcome{Position: at.String()}, nil)
+	case a.behind: // it asked for nothing
+		f.enter(a, outcome{Position: a.from.String()}, replay)
 	default:
 		yes := true
 		f.enter(a, outcome{Position: a.from.String(), Recovered: &yes, Missed: len(replay)}, replay)
@@ -119,12 +141,22 @@ func (f *roomFeed) Restart(a *attendance, at broker.Position, why feed.Reason) {
 	f.enter(a, outcome{Position: at.String(), Recovered: new(bool), Reason: why}, nil)
 }
 
-// RestartAll tells all members that what they have is stale.
+// RestartAll tells all members that what they have is stale, but those who wait
+// to hear whether they can go on from where they stand: they may have been told
+// more elsewhere, and are answered after this.
 func (f *roomFeed) RestartAll(at broker.Position, why feed.Reason) {
-	reset := f.manager.gate.compression.message(f.note(protocol.PathReset, outcome{Position: at.String(), Reason: why}))
+	m := f.manager
+	policy := m.declarations.of(f.at).policy()
+	for _, member := range m.hub.Members(f.at) {
+		if socketOf(member).isAsking(f.at) {
+			m.hub.Exit(member, f.at)
+			defer m.hub.Enter(member, f.at, policy)
+		}
+	}
+	reset := m.gate.compression.message(f.note(protocol.PathReset, outcome{Position: at.String(), Reason: why}))
 	reset.Step = &hub.Step{Before: f.last, At: at}
 	f.last = at
-	f.manager.hub.Send(f.at, reset, nil)
+	m.hub.Send(f.at, reset, nil)
 }
 
 // Refuse answers for an address that cannot be opened.
@@ -145,19 +177,30 @@ func (f *roomFeed) enter(a *attendance, o outcome, replay []broker.Message) {
 	}
 	// Whoever comes back to a point of the past gets from there on what the address
 	// still owes it, too.
-	if !a.from.IsZero() || a.way == bySelf && a.resume {
+	if !a.from.IsZero() || a.behind {
 		m.hub.Forget(s.member, f.at)
 	}
 	if err := m.hub.Enter(s.member, f.at, m.declarations.of(f.at).policy()); err != nil {
 		a.finish(ErrClosed)
 		return
 	}
-	frames := make([][]byte, 0, len(replay)+1)
-	if told := a.announce(f.at, o); told != nil {
-		frames = append(frames, s.rendered(told))
+	if from, lags := s.lagsAt(f.at); lags { // since it asked
+		o.Position = from.String()
 	}
+	frames := make([][]byte, 1, len(replay)+1) // the first is for what it is told
 	for i := range replay {
-		frames = append(frames, s.rendered(f.replayed(s, &replay[i])))
+		b, message := f.replayed(s, &replay[i])
+		if b != nil {
+			frames = append(frames, s.rendered(b))
+		}
+		if !message && o.Missed > 0 {
+			o.Missed--
+		}
+	}
+	if told := a.announce(f.at, o); told != nil {
+		frames[0] = s.rendered(told)
+	} else {
+		frames = frames[1:]
 	}
 	size := 0
 	for _, b := range frames {
@@ -179,13 +222,17 @@ func (f *roomFeed) enter(a *attendance, o outcome, replay []broker.Message) {
 	a.finish(nil)
 }
 
-// replayed is a message of the past in the form in which the socket gets it.
-func (f *roomFeed) replayed(s *Socket, msg *broker.Message) []byte {
+// replayed is a message of the past in the form in which the socket gets it; one
+// that is not for it is none, but a step for those who understand.
+func (f *roomFeed) replayed(s *Socket, msg *broker.Message) (b []byte, message bool) {
 	r, err := parseRecord(msg.Data)
-	if err != nil || r.except == s.clientID() {
-		return f.note(protocol.PathPosition, outcome{Position: msg.Position.String()})
+	switch {
+	case err == nil && r.except != s.clientID():
+		return r.frame(f.at, msg), true
+	case s.saidHello():
+		return f.note(protocol.PathPosition, outcome{Position: msg.Position.String()}), false
 	}
-	return r.frame(f.at, msg)
+	return nil, false
 }
 
 // announce makes what the client is told, in the form in which it asked; nil if
@@ -193,17 +240,28 @@ func (f *roomFeed) replayed(s *Socket, msg *broker.Message) []byte {
 func (a *attendance) announce(at hub.Address, o outcome) []byte {
 	s := a.socket
 	o.Room, o.To = wireAddress(at)
+	if a.ticket {
+		o.Ticket = s.ticketNow()
+	}
+	way := bySelf
+	if a.ticket {
+		way = byServer
+	}
+	for w := a; w != nil; w = w.before {
+		if w.way != byClient {
+			way = w.way
+			break
+		}
+		if b := w.asked.answerFrame(o); b != nil { // nil: it was told to ask again
+			return b
+		}
+	}
 	switch reset := o.Recovered != nil && !*o.Recovered; {
-	case a.way == byClient:
-		return a.asked.answerFrame(o)
 	case reset:
 		o.Recovered = nil
 		return s.noteFrame(protocol.PathReset, o)
-	case a.way == bySelf || !s.saidHello():
+	case way == bySelf || !s.saidHello():
 		return nil
-	}
-	if a.way == byServer {
-		o.Ticket = s.ticketNow()
 	}
 	return s.noteFrame(protocol.PathJoined, o)
 }
@@ -216,10 +274,14 @@ func (a *attendance) refuse(e *Error) {
 	a.finish(e)
 }
 
-// finish lets whoever waits go on.
+// finish lets whoever waits go on. Only the first counts: a way that another one
+// has replaced is still answered by its feed, which must never wait for anybody.
 func (a *attendance) finish(err error) {
-	if a.done != nil {
-		a.done <- err
+	for ; a != nil; a = a.before {
+		select {
+		case a.done <- err:
+		default: // nobody waits, or it was finished
+		}
 	}
 }
 

@@ -31,6 +31,9 @@ var (
 	// ErrUnknownOutcome: the message may have been recorded or not; publish again
 	// with the same key.
 	ErrUnknownOutcome = broker.ErrUnknownOutcome
+	// ErrReset: history cannot go on from a position: it does not reach back so
+	// far, or the position is of another history. Read anew from the beginning.
+	ErrReset = errors.New("finch: history does not go on from this position")
 	// ErrKeyReused: the publish key was used in this room for another message.
 	ErrKeyReused = broker.ErrKeyReused
 )

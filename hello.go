@@ -58,7 +58,6 @@ const maxHelloRooms = 2048
 // hello handles finch.hello: it finds or begins the session, answers, and lets
 // the client back into its rooms.
 func (s *Socket) hello(ctx context.Context, msg *Message) error {
-	m := s.manager
 	var in helloRequest
 	if err := decodePositions(msg, &in); err != nil {
 		return err
@@ -71,14 +70,15 @@ func (s *Socket) hello(ctx context.Context, msg *Message) error {
 			return err
 		}
 	}
+	first := !s.saidHello()
 	back, reason := s.resumeOrBegin(ctx, in.Ticket)
-	for _, room := range back.granted {
-		s.grant(room)
+	if back.session == nil {
+		return ErrClosed
 	}
 	msg.Reply(s.greeting(back.held || in.Ticket != "" && reason == "", reason))
-	s.reenter(ctx, &in, in.Ticket != "" && reason == "")
-	if back.held && in.Ticket != "" {
-		m.guardSession("OnResume", m.sessionEvent.OnResume != nil, func() { m.sessionEvent.OnResume(ctx, back.session, s) })
+	s.reenter(ctx, &in, first && in.Ticket != "" && reason == "")
+	if back.held {
+		back.session.resumed(ctx, s)
 	}
 	return nil
 }
@@ -129,7 +129,8 @@ func (s *Socket) greeting(resumed bool, reason string) greeting {
 
 // reenter lets the client into the rooms that it names and those that the
 // server has joined it to, each from where it stands, and says of each how it
-// went. It waits for them a while.
+// went. It waits for them a while. A socket that has resumed a session is owed
+// what that missed; one that says hello again is where it is.
 func (s *Socket) reenter(ctx context.Context, in *helloRequest, resumed bool) {
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
@@ -162,10 +163,11 @@ func (s *Socket) reenter(ctx context.Context, in *helloRequest, resumed bool) {
 		}
 		begin(&attendance{at: at, from: in.Rooms[room]})
 	}
-	if user := s.User(); user != "" && s.manager.declarations.users.Load() != nil {
+	// A client that has a position there waits for an answer, declared or not.
+	if user := s.User(); user != "" && (s.manager.declarations.users.Load() != nil || !in.User.IsZero()) {
 		begin(&attendance{at: hub.Address{Kind: hub.User, Name: user}, from: in.User, resume: resumed})
 	}
-	if s.manager.declarations.everyone.Load() != nil {
+	if s.manager.declarations.everyone.Load() != nil || !in.Everyone.IsZero() {
 		begin(&attendance{at: hub.Address{Kind: hub.Everyone}, from: in.Everyone, resume: resumed})
 	}
 	for _, a := range ways {

@@ -13,10 +13,6 @@ import (
 	"github.com/finch-go/finch/protocol"
 )
 
-// ErrReset: history cannot go on from a position: it does not reach back so far,
-// or the position is of another history. Read anew from the beginning.
-var ErrReset = errors.New("finch: history does not go on from this position")
-
 // Recorded is a message of a room's history. Its bytes are shared and must not
 // be changed.
 type Recorded struct {
@@ -74,8 +70,12 @@ func (r Room) Latest(ctx context.Context, before Position, n int) (list []Record
 	if err != nil {
 		return nil, false, err
 	}
-	if !before.IsZero() && before.Epoch != page.Head.Epoch {
+	switch {
+	case before.IsZero():
+	case before.Epoch != page.Head.Epoch:
 		return nil, false, fmt.Errorf("%w: it is of another epoch", ErrReset)
+	case before.Offset == 0: // to a broker this is no bound
+		return nil, false, nil
 	}
 	return r.recorded(page.Messages), page.More, nil
 }
@@ -192,6 +192,9 @@ func (s *Socket) historyByClient(ctx context.Context, msg *Message) error {
 		list, answer.More, err = room.after(ctx, in.After, in.Limit)
 	}
 	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
 		return err
 	}
 	answer.Position = s.manager.node.runner.Top(storeName(hub.Address{Kind: hub.Room, Name: in.Room}))

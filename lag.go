@@ -1,17 +1,21 @@
 package finch
 
 import (
-	"maps"
-
 	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/internal/hub"
 	"github.com/finch-go/finch/protocol"
 )
 
+// lag is an address in which a socket fell behind.
+type lag struct {
+	from broker.Position // where it stands there
+	back bool            // a way back in is under way
+}
+
 // Lagged remembers where the socket stands in an address that gives it nothing
 // for now, and tells the client.
-func (v *socketSink) Lagged(at hub.Address, from broker.Position) {
-	s := (*Socket)(v)
+func (sink *socketSink) Lagged(at hub.Address, from broker.Position) {
+	s := (*Socket)(sink)
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()
@@ -19,12 +23,17 @@ func (v *socketSink) Lagged(at hub.Address, from broker.Position) {
 	}
 	x := s.extras()
 	if x.lagging == nil {
-		x.lagging = make(map[hub.Address]broker.Position, 1)
+		x.lagging = make(map[hub.Address]lag, 1)
 	}
-	x.lagging[at] = from
+	x.lagging[at] = lag{from: from}
 	s.mu.Unlock()
 	room, to := wireAddress(at)
 	s.told(s.noteFrame(protocol.PathLagged, outcome{Room: room, To: to}))
+	if !from.IsZero() && s.saidHello() {
+		// A step past what is not for this client may have left behind what will not
+		// come now: its place is here.
+		s.told(s.noteFrame(protocol.PathPosition, outcome{Room: room, To: to, Position: from.String()}))
+	}
 	if s.conn.Queued() == 0 {
 		// It fell behind without being blocked: nothing else would wake it. Not from
 		// here, because the feed that has just emitted may be what calls.
@@ -39,31 +48,40 @@ func (s *Socket) lagsAt(at hub.Address) (broker.Position, bool) {
 	if s.more == nil {
 		return broker.Position{}, false
 	}
-	from, ok := s.more.lagging[at]
-	return from, ok
+	l, ok := s.more.lagging[at]
+	return l.from, ok
+}
+
+// caughtUp forgets that the socket is behind in an address.
+func (x *socketExtras) caughtUp(at hub.Address) {
+	delete(x.lagging, at)
+	if len(x.lagging) == 0 {
+		x.lagging = nil
+	}
 }
 
 // catchUp lets the socket go on in the addresses in which it is behind, now that
-// it reads again.
+// it reads again. It is behind there until it is in again.
 func (s *Socket) catchUp() {
 	s.mu.Lock()
 	if s.more == nil || s.more.lagging == nil || s.closing {
 		s.mu.Unlock()
 		return
 	}
-	behind := s.more.lagging
-	s.more.lagging = nil
+	behind := make(map[hub.Address]broker.Position, len(s.more.lagging))
+	for at, l := range s.more.lagging {
+		switch {
+		case l.back:
+		case !s.manager.hub.In(s.member, at): // it left just when it fell behind
+			s.more.caughtUp(at)
+		default:
+			s.more.lagging[at] = lag{from: l.from, back: true}
+			behind[at] = l.from
+		}
+	}
 	s.mu.Unlock()
-	for at, from := range maps.All(behind) {
-		if !s.manager.hub.In(s.member, at) {
-			continue // it left meanwhile
-		}
-		// From nowhere would be a first entry, and what it missed forgotten.
-		a := &attendance{socket: s, at: at, from: from, way: bySelf, resume: true}
-		if err := s.set(a); err != nil {
-			s.sink().Overflow()
-			return
-		}
+	for at, from := range behind {
+		go s.goOn(at, from)
 	}
 }
 

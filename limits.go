@@ -43,9 +43,9 @@ type Limits struct {
 	// TrustedProxies, where all clients seem to have one address. Zero: no
 	// limit, because whole offices and carriers share an address.
 	SocketsPerAddress int
-	// RoomsPerSocket is in how many rooms a socket may be for its client to join
-	// one more; beyond it the client is answered 409 too_many_rooms. The server may
-	// join it to any number. Zero: 256.
+	// RoomsPerSocket is how many rooms a client may join; beyond it the client is
+	// answered 409 too_many_rooms. The server may join it to any number besides.
+	// Zero: 256.
 	RoomsPerSocket int
 	// Handshakes is how many upgrades may be under way at once, most of them
 	// waiting for Authenticate; one more is answered 503 with Retry-After.

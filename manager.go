@@ -278,10 +278,12 @@ type Stats struct {
 	Sockets     int64 `json:"sockets"`      // connected now
 	Users       int64 `json:"users"`        // connected now, each once
 	Rooms       int64 `json:"rooms"`        // with members now
+	Sessions    int64 `json:"sessions"`     // of clients that said hello, with a socket or dropped, now
 	QueuedBytes int64 `json:"queued_bytes"` // waiting to be written now
 	Received    int64 `json:"received"`     // messages, ever
 	Sent        int64 `json:"sent"`         // messages handed to one socket, ever
 	Slow        int64 `json:"slow"`         // sockets closed because their queue was full, ever
+	Lagged      int64 `json:"lagged"`       // times that a room paused for a slow member, to catch it up later, ever
 	Panics      int64 `json:"panics"`       // handlers that panicked, ever
 }
 
@@ -292,10 +294,12 @@ func (m *SocketManager) Stats() Stats {
 		Sockets:     int64(sockets),
 		Users:       int64(users),
 		Rooms:       int64(rooms),
+		Sessions:    int64(m.sessions.count()),
 		QueuedBytes: m.meter.Queued.Load() + m.hub.Pinned(),
 		Received:    m.meter.Received.Load(),
 		Sent:        m.hub.Delivered(),
 		Slow:        m.meter.Slow.Load(),
+		Lagged:      m.hub.Stats().Lagged,
 		Panics:      m.panics.Load(),
 	}
 }
@@ -319,7 +323,9 @@ func (m *SocketManager) Shutdown(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("finch: shutdown cut sockets off: %w", err)
 	}
-	if !m.node.caps.Cluster { // else they may come back on another node
+	if m.node.caps.Cluster {
+		m.forgetSessions()
+	} else {
 		m.endSessions(CloseReason{Code: protocol.CloseGoingAway, Reason: reason})
 	}
 	if closed := m.node.close(ctx); closed != nil && err == nil {

@@ -35,14 +35,14 @@ func (s *Socket) Join(ctx context.Context, room string) error {
 	}
 	s.grant(room)
 	var err error
-	if m := s.manager; !m.node.follows(at) {
+	if m := s.manager; !m.node.follows(at) && !m.published(at) {
 		if m.hub.Enter(s.member, at, hub.Close) != nil {
 			err = ErrClosed
 		} else if s.saidHello() {
 			s.told(s.noteFrame(protocol.PathJoined, outcome{Room: room, Ticket: s.ticketNow()}))
 		}
 	} else {
-		err = s.attend(ctx, &attendance{socket: s, at: at})
+		err = s.attend(ctx, &attendance{socket: s, at: at, ticket: true})
 	}
 	if err != nil {
 		s.revoke(room)
@@ -51,18 +51,28 @@ func (s *Socket) Join(ctx context.Context, room string) error {
 }
 
 // Leave ends the membership; leaving a room that the socket is not in is no
-// error. A client that has said hello is told by finch.left.
+// error. The client is told by finch.left, if it has said hello or has joined the
+// room itself.
 func (s *Socket) Leave(ctx context.Context, room string) error {
-	if s.leave(room) && s.saidHello() {
+	itself := !slices.Contains(s.grants(), room)
+	if s.leave(room) && (itself || s.saidHello()) {
 		s.told(s.noteFrame(protocol.PathLeft, outcome{Room: room, Ticket: s.ticketNow()}))
 	}
 	return nil
 }
 
+// errTakenOut answers a client that was just about to enter.
+var errTakenOut = Errorf(protocol.StatusForbidden, protocol.RefusalForbidden, "the server has taken you out of the room")
+
 // leave takes the socket out of a room; false if it was not in it.
 func (s *Socket) leave(room string) bool {
 	at := hub.Address{Kind: hub.Room, Name: room}
-	waited := s.abandon(at)
+	s.mu.Lock()
+	if s.more != nil {
+		s.more.caughtUp(at) // it is owed nothing any more
+	}
+	s.mu.Unlock()
+	waited := s.abandon(at, nil, errTakenOut)
 	s.revoke(room)
 	was := s.manager.hub.Exit(s.member, at)
 	s.manager.left(s, room)
@@ -81,7 +91,8 @@ func (s *Socket) attend(ctx context.Context, a *attendance) error {
 		return err
 	case <-ctx.Done():
 	}
-	if s.abandon(a.at) {
+	// Where others wait for it too, it goes on without this one.
+	if a.before != nil || s.isReplaced(a) || s.abandon(a.at, a, nil) {
 		return fmt.Errorf("%w: %w", broker.ErrUnavailable, ctx.Err())
 	}
 	return <-a.done // just now
@@ -110,13 +121,21 @@ func (s *Socket) set(a *attendance) error {
 		x.attending = make(map[hub.Address]*attendance, 1)
 	}
 	before := x.attending[a.at]
+	if before != nil {
+		a.takePlaceOf(before)
+	}
 	x.attending[a.at] = a
+	if l, behind := x.lagging[a.at]; behind && a.from.IsZero() {
+		// From nowhere would be a first entry, and what it missed forgotten.
+		a.from, a.behind = l.from, true
+		x.lagging[a.at] = lag{from: l.from, back: true}
+	}
 	s.mu.Unlock()
 	if before != nil {
-		before.finish(ErrClosed) // this one takes its place
+		n.runner.Leave(storeName(a.at), before)
 	}
 	if err := n.runner.Join(storeName(a.at), a, a.from); err != nil {
-		s.abandon(a.at)
+		s.abandon(a.at, a, err)
 		return err
 	}
 	return nil
@@ -140,6 +159,18 @@ func (s *Socket) settleIn() {
 	}
 }
 
+// isAsking tells whether the socket waits to hear whether it can go on in an
+// address from where it stands.
+func (s *Socket) isAsking(at hub.Address) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.more == nil {
+		return false
+	}
+	a := s.more.attending[at]
+	return a != nil && !a.from.IsZero()
+}
+
 // arrived ends the waiting of a way; false if it was given up meanwhile.
 func (s *Socket) arrived(a *attendance) bool {
 	s.mu.Lock()
@@ -147,8 +178,33 @@ func (s *Socket) arrived(a *attendance) bool {
 	if s.more == nil || s.more.attending[a.at] != a {
 		return false
 	}
+	if a.behind || !a.from.IsZero() {
+		s.more.caughtUp(a.at)
+	}
 	s.forgetWay(a.at)
 	return true
+}
+
+// isReplaced tells whether another way that is not answered yet took a's place.
+func (s *Socket) isReplaced(a *attendance) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.more == nil {
+		return false
+	}
+	by := s.more.attending[a.at]
+	for by != nil && by.before != a {
+		by = by.before
+	}
+	return by != nil
+}
+
+// giveUp ends the ways of a socket that has ended.
+func (s *Socket) giveUp(ways map[hub.Address]*attendance) {
+	for at, a := range ways {
+		a.finish(ErrClosed)
+		s.manager.node.runner.Leave(storeName(at), a)
+	}
 }
 
 // forgetWay forgets a way into an address. Called with mu held.
@@ -162,14 +218,26 @@ func (s *Socket) forgetWay(at hub.Address) {
 	}
 }
 
-// abandon gives up a way that has not been answered; false if there is none.
-func (s *Socket) abandon(at hub.Address) bool {
+// abandon gives up a way into an address that has not been answered: this one, or
+// (nil) whichever it is. Whoever waits for it gets why. False if there is none.
+func (s *Socket) abandon(at hub.Address, which *attendance, why error) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.more == nil || s.more.attending[at] == nil {
+	if s.more == nil || s.more.attending[at] == nil || which != nil && s.more.attending[at] != which {
+		s.mu.Unlock()
 		return false
 	}
+	a := s.more.attending[at]
+	l, behind := s.more.lagging[at]
+	if behind {
+		s.more.lagging[at] = lag{from: l.from}
+	}
 	s.forgetWay(at)
+	s.mu.Unlock()
+	a.finish(why)
+	s.manager.node.runner.Leave(storeName(at), a) // else it waits as long as the broker is away
+	if behind {
+		go s.catchUp() // the way that was given up was that of one that fell behind
+	}
 	return true
 }
 
@@ -207,8 +275,8 @@ func (s *Socket) joinByClient(ctx context.Context, msg *Message) error {
 	}
 	at := hub.Address{Kind: hub.Room, Name: in.Room}
 	m := s.manager
-	if m.hub.In(s.member, at) && m.node.follows(at) {
-		if in.Position.IsZero() {
+	if m.hub.In(s.member, at) {
+		if _, lags := s.lagsAt(at); in.Position.IsZero() && !lags {
 			return s.whereItStands(at, msg)
 		}
 	} else if err := s.mayJoin(ctx, in.Room); err != nil {
@@ -232,12 +300,35 @@ func (s *Socket) mayJoin(ctx context.Context, room string) error {
 		return err
 	case d.CanJoin == nil:
 		return Errorf(protocol.StatusForbidden, protocol.RefusalForbidden, "clients may not join this room by themselves")
-	case len(m.hub.Rooms(s.member)) >= m.limits.roomsPerSocket():
+	case s.roomsByItself() >= m.limits.roomsPerSocket():
 		return s.tooManyRooms()
 	case d.MaxMembers > 0 && m.hub.Count(hub.Address{Kind: hub.Room, Name: room}) >= d.MaxMembers:
 		return Errorf(protocol.StatusConflict, protocol.RefusalRoomFull, "the room is full")
 	}
 	return d.CanJoin(ctx, s, room)
+}
+
+// roomsByItself counts the rooms that the client has joined or is about to enter;
+// those that the server joined it to do not count, or it could not come back into
+// its own.
+func (s *Socket) roomsByItself() (n int) {
+	in := s.manager.hub.Rooms(s.member)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.more == nil {
+		return len(in)
+	}
+	for at, a := range s.more.attending {
+		if at.Kind == hub.Room && a.way != bySelf && !slices.Contains(in, at.Name) {
+			in = append(in, at.Name)
+		}
+	}
+	for _, room := range in {
+		if !slices.Contains(s.more.granted, room) {
+			n++
+		}
+	}
+	return n
 }
 
 // whereItStands answers a client that joins a room which it is in already.
@@ -247,9 +338,6 @@ func (s *Socket) whereItStands(at hub.Address, msg *Message) error {
 		return err
 	}
 	said := m.node.runner.With(storeName(at), func(top broker.Position) {
-		if from, lags := s.lagsAt(at); lags {
-			top = from
-		}
 		s.told(msg.answerFrame(outcome{Room: at.Name, Position: top.String()}))
 	})
 	if !said { // it is just being opened
@@ -299,5 +387,8 @@ func (m *SocketManager) emptyRoom(at hub.Address) {
 	for _, member := range m.hub.Members(at) {
 		s := socketOf(member)
 		s.Leave(context.Background(), at.Name)
+	}
+	for _, ses := range m.sessions.all() {
+		ses.revoke(at.Name)
 	}
 }

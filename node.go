@@ -22,7 +22,7 @@ type node struct {
 	manager *SocketManager
 	id      string
 	broker  broker.Broker
-	caps    broker.Caps
+	caps    broker.Caps // as they were before the start; others read them meanwhile
 	runner  *feed.Runner[*attendance]
 
 	mu      sync.Mutex // guards the start
@@ -86,7 +86,6 @@ func (n *node) ready(ctx context.Context) error {
 		return err
 	}
 	n.failure = nil
-	n.caps = n.broker.Caps()
 	n.started.Store(true)
 	return nil
 }

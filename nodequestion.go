@@ -54,12 +54,12 @@ func (v *nodeSink) Answer(ctx context.Context, from string, question []byte) ([]
 	if ses == nil {
 		return []byte{0}, nil
 	}
-	r, ok := ses.moveTo(nil)
+	granted, ok := ses.surrender()
 	if !ok {
 		return []byte{0}, nil
 	}
 	answer := []byte{1}
-	for _, room := range r.granted {
+	for _, room := range granted {
 		answer = appendText(answer, room)
 	}
 	return answer, nil

@@ -206,18 +206,52 @@ func (p *presence) remove(at seat) {
 	}
 }
 
-// enter shows a socket's client in a room; once, however often it enters.
+// enter shows a socket's client in a room; once, however often it enters. It is
+// counted before it has the seat: whoever takes the seat away counts it out.
 func (p *presence) enter(room string, s *Socket, data json.RawMessage) {
-	at := seat{room, s.name()}
-	s.mu.Lock()
-	if s.closing || s.more != nil && slices.ContainsFunc(s.more.seats, func(other seat) bool { return other.room == room }) {
-		s.mu.Unlock()
-		return
+	for again := true; again; {
+		at := seat{room, s.name()}
+		if s.seated(room) {
+			return
+		}
+		p.add(at, s.User() != "", data)
+		var sits bool
+		if sits, again = s.sit(at); sits {
+			return
+		}
+		p.remove(at)
 	}
+}
+
+// seated tells whether a room shows the socket's client.
+func (s *Socket) seated(room string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.more != nil && slices.ContainsFunc(s.more.seats, func(at seat) bool { return at.room == room })
+}
+
+// sit gives a socket a seat; false if it has ended or has one in the room. again
+// tells that the socket has another name by now.
+func (s *Socket) sit(at seat) (sits, again bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	x := s.extras()
+	name := s.User()
+	switch {
+	case name != "":
+	case x.session != nil:
+		name = x.session.id
+	default:
+		name = s.ID()
+	}
+	switch {
+	case s.closing || slices.ContainsFunc(x.seats, func(other seat) bool { return other.room == at.room }):
+		return false, false
+	case at.name != name:
+		return false, true
+	}
 	x.seats = append(x.seats, at)
-	s.mu.Unlock()
-	p.add(at, s.User() != "", data)
+	return true, false
 }
 
 // exit ends it.
@@ -255,23 +289,30 @@ func (p *presence) handOver(s *Socket) []seat {
 // before the socket knew whose it is.
 func (p *presence) keep(s *Socket, kept []seat) {
 	own := p.handOver(s)
-	name := s.name()
-	for _, at := range own {
-		p.remove(at)
-		had := slices.ContainsFunc(kept, func(k seat) bool { return k.room == at.room })
-		if !had {
-			at.name = name
-			p.add(at, s.User() != "", nil)
-			kept = append(kept, at)
+	for _, at := range kept {
+		if sits, _ := s.sit(at); !sits {
+			p.remove(at)
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closing {
-		s.extras().seats = kept
-		return
+	for _, at := range own {
+		if sits, _ := s.sit(at); sits {
+			continue
+		}
+		data := p.shown(at)
+		p.remove(at)
+		p.enter(at.room, s, data)
 	}
-	go p.goodbye(kept)
+}
+
+// shown answers what a name shows of itself.
+func (p *presence) shown(at seat) (data json.RawMessage) {
+	if r := p.lock(at.room, false); r != nil {
+		if who := r.people[at.name]; who != nil {
+			data = who.data
+		}
+		p.unlock(r)
+	}
+	return data
 }
 
 // vacate gives up the seats in rooms that the socket has not come back into.

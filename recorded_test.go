@@ -240,7 +240,7 @@ func TestTicketsOfOthersAreNotHonoured(t *testing.T) {
 		try("eve", ticket, "other_user")
 		try("", ticket, "other_user")
 		try("ann", ticket[:len(ticket)-1], "bad_ticket")
-		try("ann", "x"+ticket[1:], "bad_ticket")
+		try("ann", map[bool]string{false: "x", true: "y"}[ticket[0] == 'x']+ticket[1:], "bad_ticket")
 		try("ann", "!", "bad_ticket")
 		try("ann", strings.Repeat("A", 50_000), "bad_ticket")
 		other := finchtest.Connect(t, newChat(nil), finch.Identity{User: "ann"})

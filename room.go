@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/finch-go/finch/internal/hub"
@@ -154,8 +155,7 @@ func (r Room) check() error {
 const maxRoomName = 256
 
 func checkRoomName(name string) error {
-	control := func(r rune) bool { return r < ' ' }
-	if name == "" || len(name) > maxRoomName || !utf8.ValidString(name) || strings.ContainsFunc(name, control) {
+	if name == "" || len(name) > maxRoomName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
 		return Errorf(protocol.StatusUnprocessable, protocol.RefusalBadRoom,
 			"a room's name is 1 to %d bytes of UTF-8 without control characters", maxRoomName)
 	}

@@ -116,7 +116,7 @@ func (p *roomPattern) compare(q *roomPattern) relation {
 		}
 		a, b := &p.segments[i], &q.segments[i]
 		switch {
-		case a.separator != b.separator:
+		case a.separator != b.separator, a.void(b, i+1 == len(q.segments)), b.void(a, i+1 == len(p.segments)):
 			return disjoint
 		case a.rest && b.rest:
 			return r
@@ -133,6 +133,12 @@ func (p *roomPattern) compare(q *roomPattern) relation {
 			return disjoint
 		}
 	}
+}
+
+// void tells whether a wildcard has nothing to stand for in the other segment,
+// which is the last of its pattern or not.
+func (s *roomSegment) void(other *roomSegment, last bool) bool {
+	return s.wildcard != "" && other.wildcard == "" && other.literal == "" && (last || !s.rest)
 }
 
 // and is the relation of two patterns whose parts relate by r and by s.

@@ -39,11 +39,14 @@ type Session struct {
 	id      string // that of its first socket: public, and no proof of anything
 	user    string
 
+	events sync.Mutex // held while a callback runs, so that they keep their order; taken before mu
+
 	mu      sync.Mutex // guards everything below; taken before a Socket's
 	socket  *Socket    // nil while dropped
 	granted []string   // while dropped: the rooms the server joined it to
 	present []seat     // while dropped: the rooms that still show it
 	grace   *time.Timer
+	drops   int // counts graces: a timer that fired late is known by it
 	over    bool
 }
 
@@ -79,13 +82,18 @@ func (l *sessions) get(id string) *Session {
 	return l.byID[id]
 }
 
-func (l *sessions) put(ses *Session) {
+// put adds a session; it answers the one that has the id already, else nil.
+func (l *sessions) put(ses *Session) (already *Session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if already = l.byID[ses.id]; already != nil {
+		return already
+	}
 	if l.byID == nil {
 		l.byID = make(map[string]*Session)
 	}
 	l.byID[ses.id] = ses
+	return nil
 }
 
 func (l *sessions) drop(ses *Session) {
@@ -115,16 +123,56 @@ func (l *sessions) all() []*Session {
 // begin gives a socket a session of its own.
 func (m *SocketManager) begin(s *Socket) *Session {
 	ses := &Session{manager: m, id: s.ID(), user: s.User(), socket: s}
-	return m.adopt(ses, s)
-}
-
-// adopt makes a session that is not here yet that of a socket.
-func (m *SocketManager) adopt(ses *Session, s *Socket) *Session {
 	m.sessions.put(ses)
 	if !s.take(ses) {
 		m.sessions.drop(ses) // the socket has ended meanwhile
 	}
 	return ses
+}
+
+// adopt makes a session that is not here yet that of a socket. If it has come
+// here meanwhile, with another socket of the client, it is moved.
+func (m *SocketManager) adopt(s *Socket, t *ticket, r resumption) resumption {
+	ses := &Session{manager: m, id: t.session, user: t.user}
+	ses.mu.Lock() // whoever finds it waits until the socket has it
+	for {
+		already := m.sessions.put(ses)
+		if already == nil {
+			break
+		}
+		if moved, ok := already.moveTo(s); ok {
+			ses.mu.Unlock()
+			return moved
+		}
+		m.sessions.drop(already)
+	}
+	switch {
+	case s.take(ses):
+		ses.socket = s
+		for _, room := range r.granted {
+			s.grant(room)
+		}
+		r.session = ses
+		ses.mu.Unlock()
+	case r.held: // the socket has ended; the node that had the session gave it away
+		ses.granted = r.granted
+		ses.await(CloseReason{Code: protocol.CloseAbnormal})
+		ses.mu.Unlock()
+		r = resumption{}
+	default:
+		ses.over = true
+		ses.mu.Unlock()
+		m.sessions.drop(ses)
+		r = resumption{}
+	}
+	return r
+}
+
+// await begins the grace of a session that has no socket. Called with mu held.
+func (ses *Session) await(why CloseReason) {
+	ses.drops++
+	drop := ses.drops
+	ses.grace = time.AfterFunc(ses.manager.grace, func() { ses.leave(why, drop) })
 }
 
 // take makes a session the socket's; false if the socket has ended.
@@ -155,7 +203,8 @@ func (s *Socket) saidHello() bool { return s.session() != nil }
 // hello (yet).
 func (s *Socket) Session() *Session { return s.session() }
 
-// resumption is what a client comes back to.
+// resumption is what a client comes back to. It has no session if the socket
+// has ended meanwhile.
 type resumption struct {
 	session *Session
 	held    bool // it had not left
@@ -176,48 +225,84 @@ func (m *SocketManager) resume(ctx context.Context, s *Socket, t *ticket) resump
 			r.granted, r.held = granted, held
 		}
 	}
-	r.session = m.adopt(&Session{manager: m, id: t.session, user: t.user, socket: s}, s)
-	return r
+	return m.adopt(s, t, r)
 }
 
-// moveTo gives the session another socket, nil for one on another node; false
-// if the session is over.
+// moveTo gives the session another socket, with the rooms that the server had
+// joined the old one to; false if the session is over. All of it is one step: a
+// client in a hurry may take the session to the next socket already.
 func (ses *Session) moveTo(s *Socket) (r resumption, ok bool) {
+	m := ses.manager
+	ses.mu.Lock()
+	switch {
+	case ses.over:
+		ses.mu.Unlock()
+		return r, false
+	case !s.take(ses): // the new socket has ended meanwhile: nothing has changed
+		ses.mu.Unlock()
+		return r, true
+	}
+	old, granted, present := ses.strip()
+	ses.socket = s
+	for _, room := range granted {
+		s.grant(room)
+	}
+	m.presence.keep(s, present)
+	ses.mu.Unlock()
+	if old != nil {
+		old.close(protocol.CloseReplaced, "another connection resumed this session")
+	}
+	return resumption{session: ses, held: true, granted: granted}, true
+}
+
+// surrender ends the session on this node, because its client has come to
+// another; false if it is over already.
+func (ses *Session) surrender() (granted []string, ok bool) {
+	m := ses.manager
 	ses.mu.Lock()
 	if ses.over {
 		ses.mu.Unlock()
-		return r, false
+		return nil, false
 	}
-	old := ses.socket
-	r = resumption{session: ses, held: true, granted: ses.granted}
-	present := ses.present
-	ses.granted, ses.present = nil, nil
+	old, granted, present := ses.strip()
+	ses.over = true
+	ses.mu.Unlock()
+	m.sessions.drop(ses)
+	m.presence.goodbye(present)
+	if old != nil {
+		old.close(protocol.CloseReplaced, "another connection resumed this session")
+	}
+	return granted, true
+}
+
+// revoke takes a session that has no socket out of a room.
+func (ses *Session) revoke(room string) {
+	ses.mu.Lock()
+	if i := slices.Index(ses.granted, room); i >= 0 {
+		ses.granted = slices.Delete(ses.granted, i, i+1)
+	}
+	var gone []seat
+	if i := slices.IndexFunc(ses.present, func(at seat) bool { return at.room == room }); i >= 0 {
+		gone = append(gone, ses.present[i])
+		ses.present = slices.Delete(ses.present, i, i+1)
+	}
+	ses.mu.Unlock()
+	ses.manager.presence.goodbye(gone)
+}
+
+// strip takes from the session what its next socket gets: its old socket, if
+// there is one, and what it kept or that socket has. Called with mu held.
+func (ses *Session) strip() (old *Socket, granted []string, present []seat) {
+	old, granted, present = ses.socket, ses.granted, ses.present
+	ses.socket, ses.granted, ses.present = nil, nil, nil
 	if ses.grace != nil {
 		ses.grace.Stop()
 		ses.grace = nil
 	}
-	ses.socket = s
-	ses.over = s == nil
-	ses.mu.Unlock()
-	if s != nil && old == s {
-		r.granted = s.grants()
-		return r, true
-	}
 	if old != nil {
-		r.granted = old.grants()
-		present = append(present, ses.manager.presence.handOver(old)...)
-		old.close(protocol.CloseReplaced, "another connection resumed this session")
+		granted, present = old.grants(), ses.manager.presence.handOver(old)
 	}
-	switch {
-	case s == nil:
-		ses.manager.sessions.drop(ses)
-		ses.manager.presence.goodbye(present)
-	case s.take(ses):
-		ses.manager.presence.keep(s, present)
-	default: // the new socket has ended meanwhile, and did not know its session
-		ses.lost(s, CloseReason{Code: protocol.CloseAbnormal}, present)
-	}
-	return r, true
+	return old, granted, present
 }
 
 // grants answers the rooms that the server joined the socket to.
@@ -231,44 +316,62 @@ func (s *Socket) grants() []string {
 }
 
 // lost is called when a socket of the session has ended, after its last
-// callback. present are the rooms whose presence shows the session.
-func (ses *Session) lost(s *Socket, why CloseReason, present []seat) {
+// callback.
+func (ses *Session) lost(s *Socket, why CloseReason) {
+	m := ses.manager
+	ses.events.Lock() // whoever resumes from now on says so after this
+	defer ses.events.Unlock()
 	ses.mu.Lock()
+	present := m.presence.handOver(s)
 	if ses.socket != s || ses.over { // it has another one already
 		ses.mu.Unlock()
+		m.presence.goodbye(present)
 		return
 	}
-	m := ses.manager
 	ses.socket = nil
 	ses.granted, ses.present = s.grants(), present
 	final := protocol.ActionOf(why.Code) == protocol.ActionStop || m.grace <= 0
 	if !final {
-		ses.grace = time.AfterFunc(m.grace, func() { ses.leave(why) })
+		ses.await(why)
 	}
 	ses.mu.Unlock()
 	if final {
-		ses.leave(why)
+		ses.end(why, 0)
 		return
 	}
 	m.guardSession("OnDrop", m.sessionEvent.OnDrop != nil, func() { m.sessionEvent.OnDrop(m.alive, ses) })
 }
 
-// leave ends a session that has no socket.
-func (ses *Session) leave(why CloseReason) {
+// resumed is called when a socket that resumed the session is back in its rooms.
+func (ses *Session) resumed(ctx context.Context, s *Socket) {
+	ses.events.Lock()
+	defer ses.events.Unlock()
+	if ses.Socket() != s {
+		return // the next one says it
+	}
+	m := ses.manager
+	m.guardSession("OnResume", m.sessionEvent.OnResume != nil, func() { m.sessionEvent.OnResume(ctx, ses, s) })
+}
+
+// leave ends a session that has no socket: at the end of one of its graces, or
+// (0) whichever it is.
+func (ses *Session) leave(why CloseReason, drop int) {
+	ses.events.Lock()
+	defer ses.events.Unlock()
+	ses.end(why, drop)
+}
+
+// end is leave with events held.
+func (ses *Session) end(why CloseReason, drop int) {
+	m := ses.manager
 	ses.mu.Lock()
-	if ses.socket != nil || ses.over {
+	if ses.socket != nil || ses.over || drop != 0 && drop != ses.drops {
 		ses.mu.Unlock()
 		return
 	}
+	_, _, present := ses.strip()
 	ses.over = true
-	present := ses.present
-	ses.granted, ses.present = nil, nil
-	if ses.grace != nil {
-		ses.grace.Stop()
-		ses.grace = nil
-	}
 	ses.mu.Unlock()
-	m := ses.manager
 	m.sessions.drop(ses)
 	m.presence.goodbye(present)
 	m.guardSession("OnLeave", m.sessionEvent.OnLeave != nil, func() { m.sessionEvent.OnLeave(m.alive, ses, why) })
@@ -282,20 +385,33 @@ func (m *SocketManager) guardSession(what string, wanted bool, f func()) {
 
 // parted is called when a socket has ended, after its OnDisconnect.
 func (m *SocketManager) parted(s *Socket, why CloseReason) {
-	present := m.presence.handOver(s)
 	if ses := s.session(); ses != nil {
-		ses.lost(s, why, present)
+		ses.lost(s, why)
 		return
 	}
 	ses := &Session{manager: m, id: s.ID(), user: s.User(), over: true}
-	m.presence.goodbye(present)
+	m.presence.goodbye(m.presence.handOver(s))
 	m.guardSession("OnLeave", m.sessionEvent.OnLeave != nil, func() { m.sessionEvent.OnLeave(m.alive, ses, why) })
 }
 
 // endSessions lets the sessions leave that wait for their clients.
 func (m *SocketManager) endSessions(why CloseReason) {
 	for _, ses := range m.sessions.all() {
-		ses.leave(why)
+		ses.leave(why, 0)
+	}
+}
+
+// forgetSessions lets go of those, and says nothing: their clients may be back on
+// another node already.
+func (m *SocketManager) forgetSessions() {
+	for _, ses := range m.sessions.all() {
+		ses.mu.Lock()
+		if ses.socket == nil {
+			ses.strip()
+			ses.over = true
+			m.sessions.drop(ses)
+		}
+		ses.mu.Unlock()
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/internal/conn"
 	"github.com/finch-go/finch/internal/frame"
 	"github.com/finch-go/finch/internal/hub"
@@ -40,9 +39,9 @@ type socketExtras struct {
 	granted []string // rooms that the server joined it to
 	seats   []seat   // rooms whose presence shows it
 
-	attending map[hub.Address]*attendance     // ways into addresses, not answered yet
-	lagging   map[hub.Address]broker.Position // where it fell behind
-	held      map[string]heldPublish          // by room
+	attending map[hub.Address]*attendance // ways into addresses, not answered yet
+	lagging   map[hub.Address]lag         // where it fell behind
+	held      map[string]heldPublish      // by room
 }
 
 // blank tells whether there is nothing in them.
@@ -232,6 +231,10 @@ func (s *Socket) ended() {
 			x.expiry.Stop()
 		}
 		x.asks.fail(ErrClosed)
+		if len(x.attending) > 0 {
+			go s.giveUp(x.attending) // not from here: a feed may be what calls
+			x.attending = nil
+		}
 	}
 	s.mu.Unlock()
 	s.manager.hub.Remove(s.member)
@@ -273,11 +276,11 @@ func (c socketContext) Err() error {
 // socketSink is the Socket as the hub sees it.
 type socketSink Socket
 
-func (s *socketSink) Push(pieces [][]byte) bool { return s.conn.Push(pieces) }
+func (sink *socketSink) Push(pieces [][]byte) bool { return sink.conn.Push(pieces) }
 
-func (s *socketSink) Overflow() {
-	s.manager.meter.Slow.Add(1)
-	s.conn.Close(protocol.CloseTryAgain, "you read too slowly")
+func (sink *socketSink) Overflow() {
+	sink.manager.meter.Slow.Add(1)
+	sink.conn.Close(protocol.CloseTryAgain, "you read too slowly")
 }
 
 // socketOf answers whose member it is.

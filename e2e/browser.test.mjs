@@ -28,6 +28,8 @@ async function say(person, text) {
   await person.byTest('chat-send').click();
 }
 
+const texts = (person) => person.page.locator('[data-testid=chat-log] .line-text').allTextContents();
+
 test('the snippet of the guide, pasted into the browser, gets its echo', async () => {
   const person = await open('/');
   const answer = await person.page.evaluate((url) => new Promise((resolve, reject) => {
@@ -76,6 +78,141 @@ test('two tabs chat, and another room hears nothing', async () => {
   await until('Bob is gone from the list', async () => (await ann.byTest('chat-members').getByText('باران').count()) === 0);
   await ann.leave();
   await eve.leave();
+});
+
+test('what was said is there after a reload, and older lines when asked for', async () => {
+  const ann = await open('/');
+  await join(ann, 'Ann', 'archive');
+  for (let i = 1; i <= 60; i++) await say(ann, `line no. ${i}.`);
+  await ann.sees('chat-log', 'line no. 60.');
+  await until('nothing is on its way', async () => (await ann.page.locator('.line.pending').count()) === 0);
+
+  await ann.page.reload();
+  await ann.connected();
+  await join(ann, 'Ann', 'archive');
+  await ann.sees('chat-log', 'line no. 60.');
+  assert.deepEqual(await texts(ann), Array.from({ length: 50 }, (_, i) => `line no. ${i + 11}.`));
+  await ann.byTest('chat-older').click();
+  await ann.sees('chat-log', 'line no. 1.');
+  assert.deepEqual(await texts(ann), Array.from({ length: 60 }, (_, i) => `line no. ${i + 1}.`));
+  assert.ok(await ann.byTest('chat-older').isHidden(), 'there is nothing older');
+  await ann.leave();
+});
+
+test('an own line is shown at once, and takes its place when it comes back', async () => {
+  const ann = await Person.open(browser, 'about:blank');
+  const held = [];
+  let holding = false;
+  await ann.page.routeWebSocket('**/ws', (page) => {
+    const server = page.connectToServer();
+    page.onMessage((text) => {
+      if (holding && String(text).includes('finch.publish')) held.push(() => server.send(text));
+      else server.send(text);
+    });
+  });
+  await ann.page.goto(base);
+  await ann.connected();
+  const bob = await open('/');
+  await join(ann, 'Ann', 'desk');
+  await join(bob, 'Bob', 'desk');
+
+  holding = true;
+  await say(ann, 'on its way');
+  await ann.page.locator('.line.pending').getByText('on its way').waitFor();
+  await say(bob, 'before it');
+  await ann.sees('chat-log', 'before it');
+  assert.deepEqual(await texts(ann), ['before it', 'on its way']);
+  assert.equal(await bob.byTest('chat-log').getByText('on its way').count(), 0);
+
+  holding = false;
+  for (const send of held) send();
+  await bob.sees('chat-log', 'on its way');
+  await until('it came back', async () => (await ann.page.locator('.line.pending').count()) === 0);
+  assert.deepEqual(await texts(ann), ['before it', 'on its way']);
+  assert.ok((await ann.page.locator('.line.mine').count()) === 1);
+  await bob.leave();
+  await ann.leave();
+});
+
+test('a line that did not get through is tried again, and said once', async () => {
+  const ann = await open('/');
+  await join(ann, 'Ann', 'attic');
+  await ann.byTest('console-input').fill('{"path":"close"}');
+  await ann.byTest('chat-input').fill('said in the dark');
+  await ann.byTest('console-send').click();
+  await ann.page.locator('[data-testid=state]:not([data-state=open])').waitFor();
+  await ann.byTest('chat-send').click();
+  const retry = ann.page.locator('.line.failed').getByRole('button');
+  await retry.waitFor();
+  await ann.connected();
+  await retry.click();
+  await until('it came back', async () => (await ann.page.locator('.line.mine:not(.failed):not(.pending)').count()) === 1);
+  assert.deepEqual(await texts(ann), ['said in the dark']);
+  await ann.leave();
+});
+
+test('a user with two tabs is present once, with two devices', async () => {
+  const phone = await open('/?user=mina');
+  const laptop = await open('/?user=mina');
+  const other = await open('/');
+  await join(phone, 'Mina', 'porch');
+  await join(laptop, 'Mina', 'porch');
+  await join(other, 'Omid', 'porch');
+  const devices = (person) => person.page.locator('[data-testid=chat-members] li').evaluateAll((all) => all.map((li) => [li.querySelector('bdi').textContent, li.dataset.devices]));
+  for (const person of [phone, laptop, other]) {
+    await until('both are listed', async () => (await devices(person)).length === 2);
+    assert.deepEqual((await devices(person)).sort(), [['Mina', '2'], ['Omid', '1']]);
+  }
+  await laptop.leave();
+  await until('one device is left', async () => (await devices(other)).some(([name, n]) => name === 'Mina' && n === '1'));
+  await phone.leave();
+  await until('Mina is gone', async () => (await devices(other)).length === 1);
+  await other.leave();
+});
+
+test('a network that was cut loses nothing and doubles nothing', async () => {
+  const person = await open('/');
+  await person.byTest('cut-5').scrollIntoViewIfNeeded();
+  await until('the heart beats', async () => (await count(person, 'beats-received')) > 2);
+  const clients = await count(person, 'clients-count');
+  await person.byTest('cut-5').click();
+  await person.page.locator('[data-testid=pulse-state][data-cut=true][data-state=waiting]').waitFor();
+  assert.equal(await person.byTest('state').getAttribute('data-state'), 'open', 'the rest of the page lives on');
+  await person.page.locator('[data-testid=recovery-outcome][data-kind=good]').getByText('resumed').waitFor({ timeout: 20000 });
+  const missed = await count(person, 'beats-caught');
+  assert.ok(missed >= 12, `${missed} beats were missed in five seconds`);
+  const then = await count(person, 'beats-received');
+  await until('it goes on', async () => (await count(person, 'beats-received')) > then + 4);
+  for (const none of ['beats-lost', 'beats-doubled', 'beats-resets']) assert.equal(await count(person, none), 0, none);
+  assert.equal(await count(person, 'clients-count'), clients, 'this connection is no client of the page');
+  await person.leave();
+});
+
+test('a slow reader lags and is caught up; another policy closes it', async () => {
+  const person = await open('/');
+  const ears = await open('/');
+  const step = (what, of = person) => of.page.locator(`[data-testid=slow-steps] [data-what=${what}]`).waitFor({ timeout: 20000 });
+  await person.byTest('slow-start').click();
+  await step('lagged');
+  await step('lagged', ears);
+  assert.ok(await ears.byTest('slow-start').isDisabled(), 'one at a time');
+  assert.ok((await count(person, 'slow-behind')) > 50);
+  assert.ok((await count(person, 'slow-fast')) > (await count(person, 'slow-got')) + 50, 'this page reads on');
+  await person.byTest('slow-read').click();
+  await step('caught_up');
+  const over = () => person.page.locator('[data-testid=slow-outcome][data-kind=good]').waitFor({ timeout: 20000 });
+  await over();
+  for (const none of ['slow-lost', 'slow-doubled', 'slow-skipped']) assert.equal(await count(person, none), 0, none);
+
+  await person.byTest('policy-close').click();
+  await person.byTest('slow-start').click();
+  await step('closed');
+  await person.byTest('slow-read').click();
+  await step('caught_up');
+  await over();
+  for (const none of ['slow-lost', 'slow-doubled']) assert.equal(await count(person, none), 0, none);
+  await ears.leave();
+  await person.leave();
 });
 
 test('a notification reaches both devices of one user and nobody else', async () => {
@@ -188,7 +325,7 @@ test('idle sockets are held, weighed and let go', async () => {
 
 test('each panel shows the Go source that runs it', async () => {
   const person = await open('/');
-  for (const panel of ['echo', 'chat', 'notify', 'counts', 'idle']) {
+  for (const panel of ['echo', 'chat', 'recovery', 'slow', 'notify', 'counts', 'idle']) {
     await person.byTest(`source-${panel}`).click();
     await person.byTest('source-view').getByText('package demo').waitFor();
     await person.page.keyboard.press('Escape');

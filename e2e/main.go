@@ -39,7 +39,7 @@ var suites = []suite{
 	{name: "pictures", command: []string{"node", "pictures.mjs"}, missing: missingBrowser, asked: true},
 }
 
-const suiteWithin = 4 * time.Minute
+const suiteWithin = 6 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

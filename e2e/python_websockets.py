@@ -73,12 +73,24 @@ class Demo(unittest.IsolatedAsyncioTestCase):
             refusal = await envelope(socket, "finch.error")
             self.assertEqual(refusal["status"], 400)
 
-    async def test_a_request_gets_its_answer(self):
+    async def test_a_room_is_joined_published_in_and_read(self):
         async with websockets.connect(BASE + "/ws") as socket:
-            await socket.send(json.dumps({"path": "chat.join", "id": 1, "data": {"room": "python", "name": "مار"}}))
-            answer = await envelope(socket, "chat.join")
-            self.assertEqual((answer["status"], answer["reply"]), (200, 1))
-            self.assertEqual(answer["data"]["members"], ["مار"])
+            async def ask(id, path, data):
+                await socket.send(json.dumps({"path": path, "id": id, "data": data}))
+                answer = await envelope(socket, path)
+                self.assertEqual((answer["status"], answer["reply"]), (200, id))
+                return answer["data"]
+
+            joined = await ask(1, "finch.join", {"room": "chat:python"})
+            self.assertTrue(joined["position"])
+            present = await ask(2, "finch.presence", {"room": "chat:python", "data": {"name": "مار"}})
+            self.assertEqual([who["data"]["name"] for who in present["members"]], ["مار"])
+            line = {"name": "مار", "text": "سلام"}
+            await socket.send(json.dumps({"path": "finch.publish", "data": {"room": "chat:python", "path": "chat.line", "data": line, "key": "a key of this test"}}))
+            heard = await envelope(socket, "chat.line")
+            self.assertEqual((heard["room"], heard["data"], heard["key"]), ("chat:python", line, "a key of this test"))
+            past = await ask(3, "finch.history", {"room": "chat:python", "after": joined["position"]})
+            self.assertEqual([m["position"] for m in past["messages"]], [heard["position"]])
 
     async def test_fifty_clients_hear_one_notice(self):
         sockets = await asyncio.gather(*(websockets.connect(BASE + "/ws") for _ in range(50)))

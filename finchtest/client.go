@@ -45,6 +45,7 @@ type Client struct {
 	handlers map[string]func(data json.RawMessage) (any, error)
 	lastID   int64
 	arrived  chan struct{} // closed and renewed at each arrival
+	flow     chan struct{} // not nil while the client does not read; closed when it does again
 	ended    bool
 	code     int
 	reason   string
@@ -186,6 +187,29 @@ func (c *Client) ExpectClose() (code int, reason string) {
 	}
 }
 
+// Stall makes the client stop reading, as one does that is too slow, or read
+// again. What the server sends meanwhile waits on its side.
+func (c *Client) Stall(stop bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case stop && c.flow == nil:
+		c.flow = make(chan struct{})
+	case !stop && c.flow != nil:
+		close(c.flow)
+		c.flow = nil
+	}
+}
+
+func (c *Client) waitForFlow() {
+	c.mu.Lock()
+	flow := c.flow
+	c.mu.Unlock()
+	if flow != nil {
+		<-flow
+	}
+}
+
 // Ended tells whether the connection has ended.
 func (c *Client) Ended() bool {
 	c.mu.Lock()
@@ -320,6 +344,7 @@ const farewell = 15 * time.Second
 // time, which costs none.
 func (c *Client) leave() {
 	c.Drop()
+	c.Stall(false)
 	if quiesced() {
 		time.Sleep(farewell)
 	}
@@ -338,6 +363,7 @@ func (c *Client) read(nc net.Conn) {
 	cfg := &frame.Config{Client: true}
 	buf := make([]byte, 4096)
 	for {
+		c.waitForFlow()
 		n, err := br.Read(buf)
 		for b := buf[:n]; len(b) > 0; {
 			ev, used, perr := p.Next(cfg, b)

@@ -32,10 +32,12 @@ func newDemo() *cobra.Command {
 	addr := demoAddr
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Serve a page that shows echo, chat, notifications and counts, live",
+		Short: "Serve a page that shows chat, recovery, notifications and more, live",
 		Long: `Serve one page, in English and Persian, that shows what Finch does: the guide's
-echo, a chat with rooms, live notifications, live counts, thousands of idle
-sockets and what they weigh, and a console with every frame. Behind each panel is the Go file that runs it.`,
+echo, a chat with history and presence, what becomes of messages when a network
+is cut or a client reads too slowly, live notifications, live counts, thousands
+of idle sockets and what they weigh, and a console with every frame. Behind each
+panel is the Go file that runs it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)

@@ -3,9 +3,9 @@ package demo_test
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/finch-go/finch/cmd/finch/internal/demo"
 	"github.com/finch-go/finch/finchtest"
@@ -13,21 +13,36 @@ import (
 
 type object = map[string]string
 
-func join(t *testing.T, c *finchtest.Client, room, name string) demo.ChatJoined {
+// enter says hello, if that was not done, and joins a chat room.
+func enter(t *testing.T, c *finchtest.Client, room string) {
 	t.Helper()
-	joined, err := finchtest.Request[demo.ChatJoined](c, "chat.join", object{"room": room, "name": name})
+	if _, err := c.Join("chat:" + room); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// present is who is in a room, as finch.presence answers.
+type present struct {
+	Members []struct {
+		ID      string
+		Devices int
+		Data    struct{ Name string }
+	}
+	Count int
+}
+
+func sitAs(t *testing.T, c *finchtest.Client, room, name string) present {
+	t.Helper()
+	here, err := finchtest.Request[present](c, "finch.presence", map[string]any{"room": "chat:" + room, "watch": true, "data": object{"name": name}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return joined
+	return here
 }
 
-func expectMembers(t *testing.T, c *finchtest.Client, room string, want ...string) {
-	t.Helper()
-	var got demo.ChatMembers
-	if c.Expect("chat.members", &got); got.Room != room || !slices.Equal(got.Members, want) || got.Count != len(want) {
-		t.Errorf("members %+v, want %v in %s", got, want, room)
-	}
+func say(c *finchtest.Client, room, name, text, key string) error {
+	_, _, err := c.Publish("chat:"+room, "chat.line", demo.ChatLine{Name: name, Text: text}, key)
+	return err
 }
 
 func TestALineReachesItsRoomAndNobodyElse(t *testing.T) {
@@ -35,27 +50,108 @@ func TestALineReachesItsRoomAndNobodyElse(t *testing.T) {
 		ada, adaID := connect(t, app, "")
 		amir, _ := connect(t, app, "")
 		outsider, _ := connect(t, app, "")
-
-		join(t, ada, "lobby", "Ada")
-		if got := join(t, amir, " lobby ", " امیر "); got.Name != "امیر" || got.Room != "lobby" || !slices.Equal(got.Members, []string{"Ada", "امیر"}) {
-			t.Errorf("joined as %+v", got)
+		enter(t, ada, "lobby")
+		enter(t, amir, "lobby")
+		enter(t, outsider, "چای‌خانه")
+		time.Sleep(time.Second) // of the bubble: all have been told how many are here
+		for _, c := range []*finchtest.Client{ada, amir, outsider} {
+			c.Skip()
 		}
-		join(t, outsider, "چای‌خانه", "مینا")
-		expectMembers(t, ada, "lobby", "Ada", "امیر")
-		outsider.Skip()
-
-		if _, err := finchtest.Request[any](ada, "chat.say", object{"room": "lobby", "text": "سلام"}); err != nil {
+		if err := say(ada, "lobby", "Ada", "سلام", "key of Ada's first line"); err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range []*finchtest.Client{ada, amir} {
 			var line demo.ChatLine
-			c.Expect("chat.line", &line)
-			want := demo.ChatLine{Room: "lobby", Name: "Ada", Text: "سلام", From: adaID, At: line.At}
-			if line != want || line.At == 0 {
-				t.Errorf("the line is %+v", line)
+			got := c.Expect("chat.line", &line)
+			if line != (demo.ChatLine{Name: "Ada", Text: "سلام"}) || got.From != adaID || got.Key != "key of Ada's first line" || got.Room != "chat:lobby" {
+				t.Errorf("the line is %+v: %+v", line, got)
 			}
 		}
 		outsider.ExpectNothing()
+	})
+}
+
+func TestWhatWasSaidIsThereForWhoComesLater(t *testing.T) {
+	inDemo(t, func(t *testing.T, app http.Handler) {
+		ada, _ := connect(t, app, "")
+		enter(t, ada, "lobby")
+		for i := range 210 {
+			if err := say(ada, "lobby", "Ada", fmt.Sprint("line ", i), fmt.Sprint("key ", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ada.Drop() // the room is empty, and keeps what was said
+		type page struct {
+			Messages []struct {
+				Data     demo.ChatLine
+				Position string
+			}
+			More bool
+		}
+		amir, _ := connect(t, app, "")
+		enter(t, amir, "lobby")
+		read := func(ask map[string]any) page {
+			t.Helper()
+			ask["room"] = "chat:lobby"
+			p, err := finchtest.Request[page](amir, "finch.history", ask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		newest := read(map[string]any{"limit": 50})
+		if len(newest.Messages) != 50 || !newest.More || newest.Messages[49].Data.Text != "line 209" {
+			t.Fatalf("the newest are %d, more %v", len(newest.Messages), newest.More)
+		}
+		older := read(map[string]any{"before": newest.Messages[0].Position, "limit": 200})
+		if len(older.Messages) != 150 || older.More || older.Messages[0].Data.Text != "line 10" {
+			t.Errorf("before these are %d, more %v, first %+v", len(older.Messages), older.More, older.Messages[0])
+		}
+	})
+}
+
+func TestTheSameLineTriedTwiceIsSaidOnce(t *testing.T) {
+	inDemo(t, func(t *testing.T, app http.Handler) {
+		ada, _ := connect(t, app, "")
+		enter(t, ada, "lobby")
+		ada.Skip()
+		for range 2 {
+			if err := say(ada, "lobby", "Ada", "once", "one key"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ada.Expect("chat.line", nil)
+		ada.ExpectNothing()
+	})
+}
+
+func TestAUserWithTwoTabsIsPresentOnce(t *testing.T) {
+	inDemo(t, func(t *testing.T, app http.Handler) {
+		phone, _ := connect(t, app, "sara")
+		enter(t, phone, "lobby")
+		sitAs(t, phone, "lobby", "Sara")
+		laptop, _ := connect(t, app, "sara")
+		enter(t, laptop, "lobby")
+		here := sitAs(t, laptop, "lobby", "Sara")
+		if here.Count != 1 || here.Members[0].ID != "sara" || here.Members[0].Devices != 2 || here.Members[0].Data.Name != "Sara" {
+			t.Errorf("present are %+v", here)
+		}
+		amir, _ := connect(t, app, "")
+		enter(t, amir, "lobby")
+		if here := sitAs(t, amir, "lobby", "امیر"); here.Count != 2 {
+			t.Errorf("with another present are %+v", here)
+		}
+		amir.Skip()
+		laptop.Close(1000, "")
+		phone.Close(1000, "")
+		for gone := false; !gone; {
+			var change struct {
+				Left  []string
+				Count int
+			}
+			amir.Expect("finch.presence", &change)
+			gone = len(change.Left) == 1 && change.Left[0] == "sara" && change.Count == 1
+		}
 	})
 }
 
@@ -63,11 +159,11 @@ func TestTypingReachesTheOthersOnly(t *testing.T) {
 	inDemo(t, func(t *testing.T, app http.Handler) {
 		ada, _ := connect(t, app, "")
 		amir, _ := connect(t, app, "")
-		join(t, ada, "lobby", "Ada")
-		join(t, amir, "lobby", "امیر")
+		enter(t, ada, "lobby")
+		enter(t, amir, "lobby")
 		ada.Skip()
 		amir.Skip()
-		if _, err := finchtest.Request[any](ada, "chat.typing", object{"room": "lobby"}); err != nil {
+		if _, err := finchtest.Request[any](ada, "chat.typing", demo.ChatTyping{Room: "lobby", Name: "Ada"}); err != nil {
 			t.Fatal(err)
 		}
 		var typing demo.ChatTyping
@@ -78,96 +174,64 @@ func TestTypingReachesTheOthersOnly(t *testing.T) {
 	})
 }
 
-func TestARoomHearsWhoComesAndGoes(t *testing.T) {
-	inDemo(t, func(t *testing.T, app http.Handler) {
-		ada, _ := connect(t, app, "")
-		join(t, ada, "lobby", "Ada")
-		expectMembers(t, ada, "lobby", "Ada")
-
-		amir, _ := connect(t, app, "")
-		join(t, amir, "lobby", "امیر")
-		expectMembers(t, ada, "lobby", "Ada", "امیر")
-		join(t, amir, "lobby", "امیرعلی")
-		expectMembers(t, ada, "lobby", "Ada", "امیرعلی")
-		amir.Drop()
-		expectMembers(t, ada, "lobby", "Ada")
-
-		if _, err := finchtest.Request[any](ada, "chat.leave", object{"room": "lobby"}); err != nil {
-			t.Fatal(err)
-		}
-		_, err := finchtest.Request[any](ada, "chat.say", object{"room": "lobby", "text": "anyone?"})
-		expectRefusal(t, "a line from outside", err, 403, "not_a_member")
-		ada.Skip()
-		mina, _ := connect(t, app, "")
-		if got := join(t, mina, "lobby", "مینا"); !slices.Equal(got.Members, []string{"مینا"}) {
-			t.Errorf("an empty room was kept: %+v", got)
-		}
-	})
-}
-
-func TestACrowdIsToldOnceAndInPart(t *testing.T) {
-	inDemo(t, func(t *testing.T, app http.Handler) {
-		const crowd = 150
-		ada, _ := connect(t, app, "")
-		join(t, ada, "lobby", "Ada")
-		ada.Skip()
-		clients := make([]*finchtest.Client, crowd)
-		for i := range clients {
-			clients[i], _ = connect(t, app, "")
-		}
-		for i, c := range clients {
-			join(t, c, "lobby", fmt.Sprint("guest ", i))
-		}
-		var members demo.ChatMembers
-		if ada.Expect("chat.members", &members); members.Count != crowd+1 || len(members.Members) != 100 || members.Members[0] != "Ada" {
-			t.Errorf("the list has %d of %d names, first %q", len(members.Members), members.Count, members.Members[0])
-		}
-		ada.Skip()
-		for _, c := range clients {
-			c.Drop()
-		}
-		expectMembers(t, ada, "lobby", "Ada")
-		var counts demo.Counts
-		if ada.Expect("counts", &counts); counts.Clients != 1 {
-			t.Errorf("the counts are %+v", counts)
-		}
-		ada.ExpectNothing() // one message for all who left, not one each
-	})
-}
-
 func TestTheChatRefusesWhatDoesNotFit(t *testing.T) {
 	inDemo(t, func(t *testing.T, app http.Handler) {
 		c, _ := connect(t, app, "")
-		join(t, c, "lobby", "Ada")
 		for _, row := range []struct {
-			name, path, code string
-			data             object
+			name, room, code string
 			status           int
 		}{
-			{"no name", "chat.join", "bad_name", object{"room": "lobby", "name": "  "}, 422},
-			{"a long name", "chat.join", "bad_name", object{"room": "lobby", "name": strings.Repeat("م", 41)}, 422},
-			{"a name of two lines", "chat.join", "bad_name", object{"room": "lobby", "name": "a\nb"}, 422},
-			{"no room", "chat.join", "bad_room", object{"name": "Ada"}, 422},
-			{"a long room", "chat.join", "bad_room", object{"room": strings.Repeat("ا", 61), "name": "Ada"}, 422},
-			{"no text", "chat.say", "bad_text", object{"room": "lobby"}, 422},
-			{"a long text", "chat.say", "bad_text", object{"room": "lobby", "text": strings.Repeat("x", 2001)}, 422},
-			{"another's room", "chat.say", "not_a_member", object{"room": "private", "text": "hello"}, 403},
-			{"typing in another's room", "chat.typing", "not_a_member", object{"room": "private"}, 403},
+			{"no room", "chat:", "room_not_declared", 403},
+			{"a blank room", "chat:  ", "bad_room", 422},
+			{"a room with space around it", "chat: lobby", "bad_room", 422},
+			{"a long room", "chat:" + strings.Repeat("ا", 61), "bad_room", 422},
+			{"no chat room", "lobby", "room_not_declared", 403},
 		} {
-			_, err := finchtest.Request[any](c, row.path, row.data)
+			_, err := c.Join(row.room)
 			expectRefusal(t, row.name, err, row.status, row.code)
 		}
+		enter(t, c, "lobby")
+		for _, row := range []struct {
+			name, room, path, code string
+			data                   any
+			status                 int
+		}{
+			{"another path", "lobby", "chat.members", "forbidden", demo.ChatLine{Name: "Ada", Text: "hello"}, 403},
+			{"no name", "lobby", "chat.line", "bad_name", demo.ChatLine{Name: "  ", Text: "hello"}, 422},
+			{"a long name", "lobby", "chat.line", "bad_name", demo.ChatLine{Name: strings.Repeat("م", 41), Text: "hello"}, 422},
+			{"a name of two lines", "lobby", "chat.line", "bad_name", demo.ChatLine{Name: "a\nb", Text: "hello"}, 422},
+			{"no text", "lobby", "chat.line", "bad_text", demo.ChatLine{Name: "Ada"}, 422},
+			{"a long text", "lobby", "chat.line", "bad_text", demo.ChatLine{Name: "Ada", Text: strings.Repeat("x", 2001)}, 422},
+			{"space around a text", "lobby", "chat.line", "bad_text", demo.ChatLine{Name: "Ada", Text: " hello"}, 422},
+			{"what is no line", "lobby", "chat.line", "bad_data", "hello", 422},
+			{"more than a line", "lobby", "chat.line", "bad_data", object{"name": "Ada", "text": "hello", "more": "x"}, 422},
+			{"another's room", "private", "chat.line", "not_in_room", demo.ChatLine{Name: "Ada", Text: "hello"}, 403},
+		} {
+			_, _, err := c.Publish("chat:"+row.room, row.path, row.data, "")
+			expectRefusal(t, row.name, err, row.status, row.code)
+		}
+		c.SendText(`{"path":"finch.publish","id":"x","data":{"room":"chat:lobby","path":"chat.line","data":{"name":"Ada",` + strings.Repeat(" ", 17000) + `"text":"hello"}}}`)
+		if got := c.Expect("finch.publish", nil); got.Status != 413 {
+			t.Errorf("a line of much space is answered %d", got.Status)
+		}
+		_, err := finchtest.Request[any](c, "chat.typing", demo.ChatTyping{Room: "private", Name: "Ada"})
+		expectRefusal(t, "typing in another's room", err, 403, "not_in_room")
+		_, err = finchtest.Request[any](c, "chat.typing", demo.ChatTyping{Room: "lobby"})
+		expectRefusal(t, "typing without a name", err, 422, "bad_name")
 	})
 }
 
 func TestTheLongestNameRoomAndTextFit(t *testing.T) {
 	inDemo(t, func(t *testing.T, app http.Handler) {
 		c, _ := connect(t, app, "")
-		room, name, text := strings.Repeat("ا", 60), strings.Repeat("م", 40), strings.Repeat("ن", 2000)
-		join(t, c, room, name)
-		if _, err := finchtest.Request[any](c, "chat.say", object{"room": room, "text": text}); err != nil {
-			t.Error(err)
+		for _, letter := range []string{"ا", "🐦"} {
+			room := strings.Repeat("ا", 60)
+			enter(t, c, room)
+			if err := say(c, room, strings.Repeat(letter, 40), strings.Repeat(letter, 2000), ""); err != nil {
+				t.Error(err)
+			}
 		}
+		enter(t, c, "a room/with:both") // what separates the parts of a pattern is no sign of this one
 	})
 }
 
@@ -175,27 +239,12 @@ func TestASocketIsInEightRoomsAtMost(t *testing.T) {
 	inDemo(t, func(t *testing.T, app http.Handler) {
 		c, _ := connect(t, app, "")
 		for i := range 8 {
-			join(t, c, fmt.Sprint("room ", i), "Ada")
+			enter(t, c, fmt.Sprint("room ", i))
 		}
-		_, err := finchtest.Request[any](c, "chat.join", object{"room": "one more", "name": "Ada"})
+		_, err := c.Join("chat:one more")
 		expectRefusal(t, "a ninth room", err, 409, "too_many_rooms")
-		join(t, c, "room 3", "Ada L.") // a room it is in is no new room
-		if _, err := finchtest.Request[any](c, "chat.leave", object{"room": "room 3"}); err != nil {
-			t.Error(err)
-		}
-		join(t, c, "one more", "Ada")
-	})
-}
-
-func TestAnEmptiedRoomDoesNotSpeakForItsSuccessor(t *testing.T) {
-	inDemo(t, func(t *testing.T, app http.Handler) {
-		ada, _ := connect(t, app, "")
-		join(t, ada, "lobby", "Ada")
-		if _, err := finchtest.Request[any](ada, "chat.leave", object{"room": "lobby"}); err != nil {
-			t.Fatal(err)
-		}
-		amir, _ := connect(t, app, "")
-		join(t, amir, "lobby", "امیر") // before anybody was told of Ada
-		expectMembers(t, amir, "lobby", "امیر")
+		enter(t, c, "room 3") // a room it is in is no new room
+		c.Leave("chat:room 3")
+		enter(t, c, "one more")
 	})
 }

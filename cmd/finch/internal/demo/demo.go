@@ -8,8 +8,10 @@ package demo
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/finch-go/finch"
 )
@@ -22,25 +24,44 @@ type Options struct {
 	Holder *Holder
 }
 
-// New returns the whole demo as an App, ready to be started or mounted:
+// Demo is the whole demo, ready to be started or mounted.
+type Demo struct {
+	*finch.App
+	panels []func(context.Context) error // end what has a manager of its own
+}
+
+// Shutdown ends the demo as [finch.App.Shutdown] does.
+func (d *Demo) Shutdown(ctx context.Context) error {
+	var errs []error
+	for _, end := range d.panels {
+		errs = append(errs, end(ctx))
+	}
+	return errors.Join(append(errs, d.App.Shutdown(ctx))...)
+}
+
+// New returns the demo:
 //
 //	/              the page
 //	/ws            the sockets, with envelopes; bare text comes back
 //	/echo          a raw route: bytes in, bytes out
 //	/idle          sockets that say nothing, to be weighed
+//	/pulse         a room with a beat, to be missed and recovered
+//	/slow          rooms in which somebody reads too slowly
 //	/source/{name} this package's own files
 //	/healthz, /readyz
-func New(o *Options) *finch.App {
+func New(o *Options) *Demo {
 	if o == nil {
 		o = new(Options)
 	}
 	app := finch.NewApp(&finch.AppOptions{Logger: o.Logger})
-	people := &chat{}
+	logger := cmp.Or(o.Logger, slog.Default())
 	numbers := &counts{}
 
 	sockets := finch.NewSocketManager(&finch.SocketManagerOptions{
 		App:          app,
 		Authenticate: whoTheySay,
+		Grace:        goneAfter,
+		Limits:       finch.Limits{RoomsPerSocket: maxRooms},
 		Event: finch.SocketEvent{
 			OnConnect: func(ctx context.Context, s *finch.Socket) error {
 				if err := welcome(ctx, s); err != nil {
@@ -50,24 +71,31 @@ func New(o *Options) *finch.App {
 			},
 			OnText: echo,
 			OnDisconnect: func(ctx context.Context, s *finch.Socket, why finch.CloseReason) {
-				people.left(s)
 				numbers.changed(s)
 			},
 		},
 	})
 	app.AddSocketRoute(getSocketRoute())
-	people.register(sockets)
+	registerChat(sockets)
 	registerNotify(sockets)
-	silent := newIdle(o.Holder, sockets, cmp.Or(o.Logger, slog.Default()))
+	silent := newIdle(o.Holder, sockets, logger)
+	pulse := newHeart(logger)
+	late := newSlow(sockets, logger)
 
 	controller := &SocketController{finch.Controller{App: app}}
 	app.AddRoute(finch.Route{Key: "root.ws", Path: "/ws", Methods: finch.MethodsAll, Index: controller.Socket})
 	app.AddRoute(echoRoute)
 	app.AddRoute(finch.Route{Key: "idle", Path: "/idle", Handler: silent.crowd})
+	app.AddRoute(finch.Route{Key: "pulse", Path: "/pulse", Handler: pulse.sockets})
+	app.AddRoute(finch.Route{Key: "slow", Path: "/slow", Handler: late.rooms})
 	app.AddRoute(sourceRoutes()...)
 	app.AddRoute(pageRoutes()...)
-	return app
+	return &Demo{App: app, panels: []func(context.Context) error{pulse.shutdown, late.shutdown, silent.crowd.Shutdown}}
 }
+
+// goneAfter is how long somebody who vanished still sits in the chat: shorter
+// than a real app would have it, so that the list of a demo moves.
+const goneAfter = 5 * time.Second
 
 // whoTheySay believes /ws?user=sara. This is for the demo only: a real app
 // proves who somebody is, with a session cookie or a signed token.

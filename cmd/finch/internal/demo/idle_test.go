@@ -19,7 +19,7 @@ import (
 // bytes each; h may say otherwise.
 func withHolder(t *testing.T, h demo.Holder, f func(t *testing.T, app http.Handler, c *finchtest.Client)) {
 	synctest.Test(t, func(t *testing.T) {
-		var app *finch.App
+		var app *demo.Demo
 		var open atomic.Int64
 		h.Sockets = 3
 		if h.Hold == nil {

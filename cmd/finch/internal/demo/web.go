@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/finch-go/finch"
+	"github.com/finch-go/finch/clients/ts"
 )
 
 //go:embed web
@@ -77,14 +78,23 @@ func readAssets() (map[string]*asset, error) {
 		if !ok {
 			return fmt.Errorf("%s has no media type in kinds", name)
 		}
-		sum := sha256.Sum256(body)
-		assets[strings.TrimPrefix(name, "web/")] = &asset{
-			name: path.Base(name), kind: kind, body: body,
-			etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
-		}
+		assets[strings.TrimPrefix(name, "web/")] = newAsset(name, kind, body)
 		return nil
 	})
+	assets[clientScript] = newAsset(clientScript, kinds[".js"], ts.Script)
 	return assets, err
+}
+
+// clientScript is where the page finds the client. It is no file of the page:
+// every server can hand it out like that.
+const clientScript = "js/finch-client.js"
+
+func newAsset(name, kind string, body []byte) *asset {
+	sum := sha256.Sum256(body)
+	return &asset{
+		name: path.Base(name), kind: kind, body: body,
+		etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
+	}
 }
 
 // ServeHTTP serves the asset. Browsers ask each time and are told 304 while

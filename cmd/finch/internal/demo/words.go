@@ -26,3 +26,22 @@ func line(typed string, most int, code, what string) (string, error) {
 	}
 	return typed, err
 }
+
+// isText refuses what text would have to change.
+func isText(typed string, most int, code, what string) error {
+	clean, err := text(typed, most, code, what)
+	return unchanged(typed, clean, err, code, what)
+}
+
+// isLine refuses what line would have to change.
+func isLine(typed string, most int, code, what string) error {
+	clean, err := line(typed, most, code, what)
+	return unchanged(typed, clean, err, code, what)
+}
+
+func unchanged(typed, clean string, err error, code, what string) error {
+	if err == nil && clean != typed {
+		return finch.Errorf(422, code, "%s has no space around it", what)
+	}
+	return err
+}

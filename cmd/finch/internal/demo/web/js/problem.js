@@ -2,8 +2,11 @@
 
 import { say } from './i18n.js';
 
-const known = new Set(['offline', 'timeout', 'name', 'room', 'text', 'not_a_member', 'too_many_rooms', 'no_such_user', 'user', 'too_fast', 'cannot_hold', 'already_held', 'not_loopback', 'needs_linux', 'too_few_files']);
-const spelled = { bad_name: 'name', bad_room: 'room', bad_text: 'text', bad_user: 'user' };
+const known = new Set(['offline', 'timeout', 'name', 'room', 'text', 'not_in_room', 'too_many_rooms', 'no_such_user', 'user', 'too_fast', 'unavailable', 'already_slow', 'cannot_hold', 'already_held', 'not_loopback', 'needs_linux', 'too_few_files']);
+const spelled = {
+  bad_name: 'name', bad_room: 'room', room_not_declared: 'room', bad_text: 'text', bad_user: 'user',
+  connection_lost: 'offline', not_sent: 'offline', closed: 'offline',
+};
 
 // tell writes why a request failed. A code the page has no words for is told
 // in the server's own.

@@ -1,143 +1,107 @@
-// The page's socket: a plain WebSocket that speaks envelopes, asks and waits
-// for answers, and comes back by itself.
+// The page's connection: the Finch client, with an ear on the wire for the
+// console, and a way to send what is no envelope.
 
-const BASE = 1000; // ms
-const CAP = 20000; // ms
-const STEADY = 5000; // ms a connection must live before the waits start small again
-const ANSWER = 10000; // ms to wait for an answer
+import { connect } from './finch-client.js';
 
-// backoff is full jitter: anywhere between nothing and a ceiling that doubles.
-// A fixed wait would bring every page back in the same instant.
-export function backoff(attempt, random = Math.random) {
-  return random() * Math.min(CAP, BASE * 2 ** attempt);
-}
-
-export class Refused extends Error {
-  constructor(status, code, message) {
-    super(message);
-    Object.assign(this, { status, code });
-  }
-}
+const BACK = 2000; // ms, at most, after the server has said goodbye: this page stays
 
 const encoder = new TextEncoder();
+
+// offline is why something was not even sent.
+const offline = () => Object.assign(new Error('not connected'), { code: 'offline', status: 0 });
 
 export class Connection {
   state = { name: 'connecting' };
 
-  #url;
   #ws = null;
-  #attempt = 0;
-  #openedAt = 0;
+  #leaving = false;
   #timer = 0;
-  #lastID = 0;
-  #asked = new Map();
-  #events = new Map();
   #frames = [];
   #states = [];
   #texts = [];
 
   constructor(url) {
-    this.#url = url;
-    addEventListener('online', () => this.retry());
-    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.retry(); });
+    this.client = connect(url, {
+      WebSocket: tapped(this),
+      retryFirst: 1000, // an office of pages would come back at one moment; here there are few
+      onText: (text) => { for (const f of this.#texts) f(text); },
+      onError: () => {}, // refusals of what the console sent; it shows them
+    });
+    this.client.onState((state) => this.#entered(state));
+    // Who closes the page is gone at once, and not only when the server gives up waiting.
+    addEventListener('pagehide', () => {
+      this.#leaving = true;
+      this.client.close();
+    });
+    addEventListener('pageshow', ({ persisted }) => {
+      this.#leaving = false;
+      if (persisted) this.client.reconnect();
+    });
   }
 
-  on(path, f) {
-    if (!this.#events.has(path)) this.#events.set(path, []);
-    this.#events.get(path).push(f);
-  }
+  on(path, f) { this.client.on(path, f); }
   onFrame(f) { this.#frames.push(f); }
   onState(f) { this.#states.push(f); f(this.state); }
   onText(f) { this.#texts.push(f); }
 
-  open() {
-    clearTimeout(this.#timer);
-    this.#set({ name: 'connecting' });
-    const ws = this.#ws = new WebSocket(this.#url);
-    ws.binaryType = 'arraybuffer';
-    ws.onopen = () => {
-      this.#openedAt = performance.now();
-      this.#note('opened');
-      this.#set({ name: 'open' });
-    };
-    ws.onmessage = ({ data }) => this.#received(data);
-    ws.onclose = ({ code, reason }) => this.#closed(code, reason);
-  }
-
   // retry ends a wait early; otherwise it does nothing.
   retry() {
-    if (this.state.name === 'waiting' || this.state.name === 'refused') this.open();
+    clearTimeout(this.#timer);
+    this.client.reconnect();
   }
 
   sendText(text) {
     if (this.#ws?.readyState !== WebSocket.OPEN) return false;
     this.#ws.send(text);
-    this.#frame({ dir: 'out', text, size: encoder.encode(text).length });
     return true;
   }
 
   send(path, data) {
-    return this.sendText(JSON.stringify({ path, data }));
+    return this.state.name === 'open' && this.client.send(path, data);
   }
 
-  // request asks and resolves with the answer's data, or rejects with Refused.
-  request(path, data) {
-    return new Promise((resolve, reject) => {
-      const id = ++this.#lastID;
-      if (!this.sendText(JSON.stringify({ path, data, id }))) {
-        reject(new Refused(0, 'offline', 'not connected'));
-        return;
-      }
-      const timer = setTimeout(() => {
-        this.#asked.delete(id);
-        reject(new Refused(0, 'timeout', 'no answer'));
-      }, ANSWER);
-      this.#asked.set(id, { resolve, reject, timer });
+  // request asks and resolves with the answer's data. Unlike the client it does
+  // not wait for a connection: who pressed a button wants to know.
+  async request(path, data) {
+    if (this.state.name !== 'open') throw offline();
+    return this.client.request(path, data, { timeout: 10000 });
+  }
+
+  // tap hands a socket's traffic to the console.
+  tap(ws) {
+    this.#ws = ws;
+    ws.addEventListener('open', () => this.#note('opened'));
+    ws.addEventListener('message', ({ data }) => this.#heard('in', data));
+    ws.addEventListener('close', ({ code, reason }) => {
+      if (this.#ws === ws && this.state.name === 'open') this.#note('closed', code, reason);
     });
   }
 
-  #received(data) {
-    if (data instanceof ArrayBuffer) {
-      this.#frame({ dir: 'in', bytes: new Uint8Array(data), size: data.byteLength });
+  sent(data) { this.#heard('out', data); }
+
+  #heard(dir, data) {
+    if (typeof data !== 'string') {
+      const bytes = new Uint8Array(data);
+      this.#frame({ dir, bytes, size: bytes.length });
       return;
     }
-    let envelope = null;
-    try { envelope = JSON.parse(data); } catch { /* not an envelope: a bare text */ }
-    if (typeof envelope?.path !== 'string') envelope = null;
-    this.#frame({ dir: 'in', text: data, size: encoder.encode(data).length, path: envelope?.path });
-    if (!envelope) {
-      for (const f of this.#texts) f(data);
-      return;
-    }
-    const asked = this.#asked.get(envelope.reply);
-    if (asked) {
-      this.#asked.delete(envelope.reply);
-      clearTimeout(asked.timer);
-      const { status = 200, error } = envelope;
-      if (error || status >= 400) asked.reject(new Refused(status, error?.code ?? 'unknown', error?.message ?? String(status)));
-      else asked.resolve(envelope.data);
-      return;
-    }
-    for (const f of this.#events.get(envelope.path) ?? []) f(envelope.data, envelope);
+    this.#frame({ dir, text: data, size: encoder.encode(data).length });
   }
 
-  #closed(code, reason) {
-    this.#ws = null;
-    for (const { reject, timer } of this.#asked.values()) {
-      clearTimeout(timer);
-      reject(new Refused(0, 'offline', 'the connection ended'));
-    }
-    this.#asked.clear();
-    if (this.state.name === 'open') this.#note('closed', code, reason);
-    if (code === 4401 || code === 4403) { // asking again would be answered the same
-      this.#set({ name: 'refused', code });
-      return;
-    }
-    if (this.#openedAt && performance.now() - this.#openedAt > STEADY) this.#attempt = 0;
-    this.#openedAt = 0;
-    const wait = backoff(this.#attempt++);
-    this.#set({ name: 'waiting', until: Date.now() + wait, code });
-    this.#timer = setTimeout(() => this.open(), wait);
+  #entered(state) {
+    clearTimeout(this.#timer);
+    const { phase, reason } = state;
+    if (phase === 'connecting') this.#set({ name: 'connecting' });
+    else if (phase === 'open') this.#set({ name: 'open' });
+    else if (phase === 'waiting') this.#set({ name: 'waiting', until: Date.now() + state.delay, code: reason.code });
+    else if (reason.code !== 1000) this.#set({ name: 'refused', code: reason.code }); // asking again would be answered the same
+    else if (!this.#leaving) this.#comeBack();
+  }
+
+  #comeBack() {
+    const wait = Math.random() * BACK;
+    this.#set({ name: 'waiting', until: Date.now() + wait, code: 1000 });
+    this.#timer = setTimeout(() => this.client.reconnect(), wait);
   }
 
   #set(state) {
@@ -151,4 +115,18 @@ export class Connection {
   #note(note, code, reason) {
     this.#frame({ dir: 'note', note, code, reason, size: 0 });
   }
+}
+
+// tapped is the browser's WebSocket, with somebody listening in.
+function tapped(connection) {
+  return class extends WebSocket {
+    constructor(url, protocols) {
+      super(url, protocols);
+      connection.tap(this);
+    }
+    send(data) {
+      super.send(data);
+      connection.sent(data);
+    }
+  };
 }
