@@ -221,7 +221,7 @@ export class Connection {
         if (!error) return this.#renewLater();
         if (error.code === 'other_user') return this.lose({ code: 1006, reason: '', delay: 0 }); // the token is good for a new connection
         this.#owner.report(error);
-        again();
+        if (error.code !== 'no_tokens') again();
       });
     }, again);
   }

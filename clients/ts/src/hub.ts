@@ -182,8 +182,9 @@ export class Hub {
       case 'finch.presence':
         return this.#presence(tab, message, room, data?.['watch']);
       case 'finch.publish':
-        if (data?.['echo'] !== false || !this.#others(room, tab, 'rooms')) return this.#forward(tab, message);
-        // The server would spare the other tabs, too: it takes them for one client.
+        if (data?.['echo'] !== false) return this.#forward(tab, message);
+        // The server would spare the other tabs, too: it takes them for one client. (Whether there are others makes no
+        // difference: a message that is tried again has to be the same.)
         if (this.#silent.size >= MOST_SILENT) this.#silent.clear();
         this.#silent.set(`${data['key']}`, tab);
         return this.#forward(tab, { ...message, data: { ...data, echo: true } });

@@ -193,7 +193,7 @@ export class Outgoing {
     entry.flying = true;
     this.room.ask('finch.publish', { path, data, key, ...(!echo && { echo }) }, (error, answer) => {
       entry.flying = false;
-      if (error && passes(error)) this.#pause();
+      if (error && (error.status >= 500 || passes(error))) this.#pause(); // with a 5xx the server does not know either
       else if (!this.entries.includes(entry)) return; // it was seen, or its time was over
       else if (error) this.failed(entry, error);
       else this.#recorded(entry, answer, false);

@@ -28,7 +28,7 @@ interface Source {
  * }
  * ```
  */
-export function useSocket<E extends Events>(client: Client<E>, handlers?: HandlersOf<E>): State {
+export function useSocket<E extends Events>(client: Client<E>, handlers?: HandlersOf<NoInfer<E>>): State {
   useHandlers(client as unknown as Source, handlers);
   const subscribe = useCallback((changed: () => void) => client.onState(changed), [client]);
   const state = (): State => client.state;
@@ -48,7 +48,7 @@ export interface RoomInUse<E extends Events> {
  * many, and handles its messages. A room that was joined without this hook is
  * not left by it.
  */
-export function useRoom<E extends Events>(client: RoomsClient<E>, name: string, handlers?: HandlersOf<E>): RoomInUse<E> {
+export function useRoom<E extends Events>(client: RoomsClient<E>, name: string, handlers?: HandlersOf<NoInfer<E>>): RoomInUse<E> {
   const room = client.room(name);
   useHandlers(room as unknown as Source, handlers); // before joining, or messages could pass
   useEffect(() => use(room as unknown as Room), [room]);
