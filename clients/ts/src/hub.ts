@@ -70,7 +70,7 @@ export class Hub {
 
   // Of the connection that there is.
   #link: Link | undefined;
-  #since = 0; // when it opened; 0: not yet
+  #since: number | undefined; // when it opened
   #replies = new Map<unknown, Reply>();
   #lastId = 0;
   #questions = new Map<unknown, Question>();
@@ -108,7 +108,7 @@ export class Hub {
       release?.();
       this.#gone(tab);
     });
-    if (this.#since) return this.#post({ to: id, saw: 'open' });
+    if (this.#since !== undefined) return this.#post({ to: id, saw: 'open' });
     if (this.#link) return;
     try {
       this.#link = new Link(this.#WebSocket, url, protocols, {
@@ -122,13 +122,13 @@ export class Hub {
   }
 
   #opened(): void {
-    this.#since = now() || 1;
+    this.#since = now();
     for (const to of this.#tabs.keys()) this.#post({ to, saw: 'open' });
   }
 
   /** All tabs lose their sockets, and are told when to come back: together, and as if there were one. */
   #lost({ code, reason }: CloseLike): void {
-    if (this.#since && now() - this.#since >= STEADY) this.#backoff.reset();
+    if (this.#since !== undefined && now() - this.#since >= STEADY) this.#backoff.reset();
     const retry = closeCode(code).action.startsWith('retry');
     const close = { code, reason, ...(retry && { delay: this.#backoff.next() }) };
     this.#end();
@@ -137,8 +137,7 @@ export class Hub {
   }
 
   #end(): void {
-    this.#link = this.#greeting = this.#first = undefined;
-    this.#since = 0;
+    this.#link = this.#greeting = this.#first = this.#since = undefined;
     this.#greeted = false;
     this.#waiting = [];
     this.#replies.clear();
