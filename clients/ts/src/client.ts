@@ -19,6 +19,8 @@ const NO_ANSWER = { data: null } as Message;
  * register them in. Get one from `connect`.
  */
 export class Client<E extends Events = {}> {
+  /** For the compiler alone, which reads the table of events from it. It is never there. */
+  declare readonly '~events'?: E;
   /** @internal */
   readonly options: Options;
   #handlers: Handlers;
@@ -188,7 +190,7 @@ export class Client<E extends Events = {}> {
   #hello(): void {
     this.ask('finch.hello', { version: 1, ...this.greeting() }, (error, { data }) => {
       if (error?.code === LOST) return;
-      if (error && passes(error)) return this.#connection.lose({ code: 1013, reason: error.message });
+      if (error && (error.status >= 500 || passes(error))) return this.#connection.lose({ code: 1013, reason: error.message });
       if (this.greeted(error, data)) return this.#hello();
       if (error) return this.#connection.lose({ code: 1008, reason: error.message });
       const hello = { ...(data as Hello | null) };

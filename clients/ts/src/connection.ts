@@ -129,10 +129,10 @@ export class Connection {
     const retry = action === 'new token' ? !!this.#options.token && !this.#newToken : action !== 'stop';
     this.#newToken ||= action === 'new token';
     if (!retry) return this.#stop(reason);
-    const hint = close.delay ?? (this.#slot ? Math.max(0, this.#slot - now()) : undefined);
-    const delay = hint ?? (action === 'new token' ? this.#backoff.next() / 5 : this.#backoff.next());
+    const slot = this.#slot && Math.max(0, this.#slot - now());
+    const delay = this.#slot ? slot : close.delay ?? this.#backoff.next() / (action === 'new token' ? 5 : 1);
+    this.#due = this.#slot ? -1 : now() + delay;
     this.#slot = 0;
-    this.#due = hint === undefined ? now() + delay : -1;
     this.#timer.set(delay, () => this.#dial());
     this.#enter({ phase: 'waiting', attempt: this.#attempt, delay, reason }, false);
   }
@@ -221,7 +221,7 @@ export class Connection {
         if (!error) return this.#renewLater();
         if (error.code === 'other_user') return this.lose({ code: 1006, reason: '', delay: 0 }); // the token is good for a new connection
         this.#owner.report(error);
-        again();
+        if (error.code !== 'no_tokens') again();
       });
     }, again);
   }

@@ -158,6 +158,7 @@ export class Membership extends Address {
   forget(why: string): void {
     if (this.position) this.#stale = why;
     this.place();
+    this.#asked = '';
   }
 
   /** @internal Makes what is follow what shall be. */

@@ -145,6 +145,7 @@ export class Outgoing {
     for (const entry of [...this.entries]) {
       entry.flying = false;
       if (!final) continue;
+      entry.deadline.stop();
       entry.reject(entry.tried ? unknown() : notSent()); // what is stored stays stored
       this.#remove(entry);
     }
@@ -192,7 +193,7 @@ export class Outgoing {
     entry.flying = true;
     this.room.ask('finch.publish', { path, data, key, ...(!echo && { echo }) }, (error, answer) => {
       entry.flying = false;
-      if (error && passes(error)) this.#pause();
+      if (error && (error.status >= 500 || passes(error))) this.#pause(); // with a 5xx the server does not know either
       else if (!this.entries.includes(entry)) return; // it was seen, or its time was over
       else if (error) this.failed(entry, error);
       else this.#recorded(entry, answer, false);

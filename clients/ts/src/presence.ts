@@ -47,9 +47,8 @@ export class Presence {
   #watching = 0;
   #state: PresenceState = { members: [], count: 0, ready: false };
   #members = new Map<string, Member>();
-  #coming: Map<string, Member> | undefined; // a list that is being read, page by page
+  #crossing: Change[] | undefined; // while a list is read, page by page: what changes meanwhile, to be applied once more behind it
   #reading = 0; // which reading is the newest; answers to older ones are ignored
-  #again = false; // so much changed meanwhile that the list has to be read once more
   #own: { readonly data: unknown } | undefined;
   #backoff = new Backoff();
 
@@ -99,28 +98,25 @@ export class Presence {
     this.#backoff.stop();
     if (!this.#room.joined) return;
     if (!this.#watching) return this.#own && this.#ask({ ...this.#own, limit: 1 });
-    this.#again = false;
-    this.#read(++this.#reading, (this.#coming = new Map()), this.#own);
+    this.#crossing = [];
+    this.#read(++this.#reading, new Map(), this.#own);
   }
 
   /** @internal */
-  change({ joined = [], updated = [], left = [], count, partial }: Change): void {
-    if (partial) {
-      if (this.#coming) this.#again = true;
-      else this.load();
-      return;
+  change(change: Change): void {
+    this.#crossing?.push(change);
+    if (change.partial) {
+      if (!this.#crossing) this.load();
+    } else if (this.#state.ready) {
+      apply(change, this.#members);
+      this.#show({ count: change.count, ready: true });
     }
-    for (const members of [this.#members, this.#coming]) {
-      for (const member of [...joined, ...updated]) members?.set(member.id, member);
-      for (const id of left) members?.delete(id);
-    }
-    if (this.#state.ready) this.#show({ count, ready: true });
   }
 
   /** @internal */
   lost(): void {
     this.#reading++;
-    this.#coming = undefined;
+    this.#crossing = undefined;
     this.#backoff.stop();
     if (this.#state.ready) this.#show({ ready: false });
   }
@@ -130,12 +126,17 @@ export class Presence {
       if (reading !== this.#reading) return; // another reading began meanwhile
       for (const member of members) coming.set(member.id, member);
       if (next) return this.#read(reading, coming, { after: next });
-      this.#coming = undefined;
-      if (!error) this.#members = coming;
-      if (error && passes(error)) this.#backoff.later(() => this.load());
-      else this.#backoff.reset();
-      if (this.#again) this.load();
-      this.#show(error ? { ready: false, error } : { ready: true, count });
+      const crossed = this.#crossing!;
+      this.#crossing = undefined;
+      if (error) {
+        if (passes(error)) this.#backoff.later(() => this.load());
+        return this.#show({ ready: false, error });
+      }
+      this.#backoff.reset();
+      this.#members = coming;
+      for (const change of crossed) apply(change, coming);
+      if (crossed.some(({ partial }) => partial)) this.load();
+      this.#show({ ready: true, count: crossed.at(-1)?.count ?? count });
     });
   }
 
@@ -147,6 +148,11 @@ export class Presence {
     this.#state = { members: sorted(this.#members), count, ready, ...(error && { error }) };
     this.#room.listeners.run('presence', this.#state);
   }
+}
+
+function apply({ joined = [], updated = [], left = [] }: Change, members: Map<string, Member>): void {
+  for (const member of [...joined, ...updated]) members.set(member.id, member);
+  for (const id of left) members.delete(id);
 }
 
 const sorted = (members: ReadonlyMap<string, Member>): Member[] => [...members.values()].sort((a, b) => (a.id < b.id ? -1 : 1));

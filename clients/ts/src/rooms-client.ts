@@ -15,7 +15,7 @@ export class RoomsClient<E extends Events = {}> extends Client<E> {
   #recorded: ReadonlyMap<unknown, Address>; // what is recorded for this user, and for everyone
   #ticket: string;
   #from = ''; // the name under which others see this client
-  #bare = false; // hello was refused, and is said without ticket and positions
+  #bare = false; // hello was refused, and is said without ticket, positions and rooms, which are then asked for one by one
 
   /** Use `connect`. */
   constructor(url: string | URL, options: RoomsOptions = {}) {
@@ -34,7 +34,7 @@ export class RoomsClient<E extends Events = {}> extends Client<E> {
   /** @internal */
   override greeting(): object {
     const ticket = this.#ticket && { ticket: this.#ticket };
-    const rooms = Object.fromEntries([...this.#rooms].map(([name, room]) => [name, room.greeting()]));
+    const rooms = this.#bare ? {} : Object.fromEntries([...this.#rooms].map(([name, room]) => [name, room.greeting()]));
     const recorded = [...this.#recorded].map(([to, address]) => [to, address.asks() || undefined]);
     return { ...ticket, rooms, ...Object.fromEntries(recorded) };
   }

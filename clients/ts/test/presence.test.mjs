@@ -39,6 +39,14 @@ test('a watch reads the list page by page, and then follows it', async () => {
   assert.equal(room.presence.state.ready, true);
 });
 
+test('a change that crosses the answer is applied behind it', async () => {
+  const { socket, seen, watch } = await inside();
+  watch();
+  change(socket, { left: ['ghost'], joined: [member('eve')], count: 2 });
+  socket.answer('finch.presence', { members: [member('ann'), member('ghost')], count: 2 });
+  assert.deepEqual(seen, ['ann eve (2)']);
+});
+
 test('too many changes to list are read anew, once at a time', async () => {
   const { socket, seen, watch } = await inside();
   watch();

@@ -84,7 +84,7 @@ test('after a failure that passes all go again from the first that failed', asyn
   assert.equal(published(socket).length, 3);
   await move(2);
   assert.deepEqual(told(socket).slice(3), [2, 3]);
-  socket.refuse(published(socket)[3], 503, 'unknown_outcome');
+  socket.refuse(published(socket)[3], 500, 'internal'); // the server does not know either
   socket.refuse(published(socket)[4], 503, 'held_back');
   await move(8000);
   assert.deepEqual(told(socket).slice(5), [2, 3]);
@@ -98,10 +98,10 @@ test('what is refused for good fails, and holds up nothing', async () => {
   const good = room.publish('post', 3);
   const [first, second, third] = published(socket);
   socket.refuse(first, 403, 'forbidden', 'Read only.');
-  socket.refuse(second, 500, 'internal');
+  socket.refuse(second, 429, 'app_says_slow_down');
   socket.answer(third, { position: 'e.6.a' });
   await assert.rejects(refused[0], (e) => code('forbidden')(e) && e.message === 'Read only.');
-  await assert.rejects(refused[1], code('internal'));
+  await assert.rejects(refused[1], code('app_says_slow_down'));
   assert.equal((await good).position, 'e.6.a');
 });
 

@@ -394,9 +394,10 @@ test('a hello that is refused is said once more without ticket and places, and r
   const next = WebSocket.last;
   next.accept();
   next.refuse('finch.hello', 400, 'bad_data');
-  assert.deepEqual(next.sent.at(-1).data, { version: 1, rooms: { 'chat:7': '' } });
+  assert.deepEqual(next.sent.at(-1).data, { version: 1, rooms: {} });
   next.answer('finch.hello', { client: 'x' });
-  next.say({ path: 'finch.joined', data: { room: 'chat:7', position: 'e.9.a' } });
+  assert.deepEqual(next.asked('finch.join').data, { room: 'chat:7' }, 'rooms are asked for one by one');
+  next.answer('finch.join', { room: 'chat:7', position: 'e.9.a' });
   assert.deepEqual(seen, [['reset', { room: 'chat:7', position: 'e.9.a', reason: 'bad_data' }]]);
   assert.equal(client.state.phase, 'open');
 });

@@ -150,6 +150,20 @@ test('a renewal that fails is tried again, and one for another user connects ane
   client.close();
 });
 
+test('a server that takes no tokens is not asked again', async () => {
+  chance(0);
+  let n = 0;
+  const { client, WebSocket, errors } = dial(() => ({ token: `t${++n}`, expiresIn: 600_000 }));
+  await settle();
+  const socket = await WebSocket.last.greet();
+  await move(541_000);
+  socket.refuse('finch.auth', 422, 'no_tokens');
+  await move(60_000);
+  assert.equal(n, 2);
+  assert.equal(errors.length, 1);
+  client.close();
+});
+
 test('an expiry that lies beyond what a timer can hold does not renew at once', async () => {
   let n = 0;
   const { client, WebSocket } = dial(() => ({ token: `t${++n}`, expiresIn: 365 * 86_400_000 }));
