@@ -19,7 +19,7 @@ help:
 
 ## test: everything that must hold before a change is merged
 .PHONY: test
-test: need fmt-check mod vet lint unit cross e2e soak-briefly
+test: need fmt-check mod vet lint unit cross client-ts e2e soak-briefly
 	@echo; echo 'All is well.'
 
 ## need: install what the tests need, or say what is missing and the command that installs it
@@ -76,6 +76,17 @@ unit: bin/gotest
 e2e: e2e/node_modules/.package-lock.json
 	@echo '== e2e (logs and screenshots: .out)'
 	@go run ./e2e
+
+## client-ts: the TypeScript client: types, units, sizes, and a real browser
+.PHONY: client-ts
+client-ts: clients/ts/node_modules/.package-lock.json
+	@echo '== clients/ts'
+	@npm --prefix clients/ts test --silent
+
+clients/ts/node_modules/.package-lock.json: clients/ts/package.json clients/ts/package-lock.json
+	@echo '== npm ci in clients/ts'
+	@npm --prefix clients/ts ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 e2e/node_modules/.package-lock.json: e2e/package.json e2e/package-lock.json
 	@echo '== npm ci'

@@ -21,7 +21,7 @@ const modulePath = "github.com/finch-go/finch"
 // may import, tests apart. A name that ends in /... speaks for every package
 // below it that has no row of its own, and those may import each other.
 var mayImport = map[string][]string{
-	".":                      {"internal/hub", "internal/feed", "internal/conn", "internal/frame", "protocol", "broker", "broker/memory"},
+	".":                      {"internal/hub", "internal/feed", "internal/conn", "internal/frame", "protocol", "broker", "broker/memory", "clients/ts"},
 	"protocol":               {},
 	"internal/frame":         {},
 	"internal/conn":          {"internal/frame", "internal/wheel"},

@@ -33,13 +33,13 @@ const (
 
 // takeFrom takes a session from the node that had it last, and with it the rooms
 // that the server had joined it to.
-func (n *node) takeFrom(ctx context.Context, from, session string, attempt uint64) (granted []string, answered sessionAnswer) {
+func (n *node) takeFrom(ctx context.Context, from, session string, turn turn) (granted []string, answered sessionAnswer) {
 	if !n.caps.Cluster || n.ready(ctx) != nil {
 		return nil, sessionUnknown
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	question := binary.AppendUvarint([]byte{askSession}, attempt)
+	question := binary.AppendUvarint(binary.AppendUvarint([]byte{askSession}, turn.round), turn.attempt)
 	answer, err := n.broker.Ask(ctx, from, append(question, session...))
 	if err != nil || len(answer) == 0 {
 		return nil, sessionUnknown
@@ -64,15 +64,20 @@ func (v *nodeSink) Answer(ctx context.Context, from string, question []byte) ([]
 	case len(question) == 0 || question[0] != askSession:
 		return nil, errQuestion
 	}
-	attempt, n := binary.Uvarint(question[1:])
-	if n <= 0 {
-		return nil, errQuestion
+	rest := question[1:]
+	var turn turn
+	for _, number := range []*uint64{&turn.round, &turn.attempt} {
+		n := 0
+		if *number, n = binary.Uvarint(rest); n <= 0 {
+			return nil, errQuestion
+		}
+		rest = rest[n:]
 	}
-	ses := v.manager.sessions.get(string(question[1+n:]))
+	ses := v.manager.sessions.get(string(rest))
 	if ses == nil {
 		return []byte{byte(sessionUnknown)}, nil
 	}
-	granted, how := ses.surrender(attempt)
+	granted, how := ses.surrender(turn)
 	answer := []byte{byte(how)}
 	for _, room := range granted {
 		answer = appendText(answer, room)

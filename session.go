@@ -48,7 +48,8 @@ type Session struct {
 	grace   *time.Timer
 	drops   int // counts graces: a timer that fired late is known by it
 	over    bool
-	attempt uint64 // the client's number of the connection that has it
+	round   uint64 // how many times it was resumed
+	turn    turn   // of the connection that has it
 }
 
 // User returns who is behind the session; empty if nobody in particular.
@@ -133,15 +134,15 @@ func (m *SocketManager) begin(s *Socket) *Session {
 
 // adopt makes a session that is not here yet that of a socket. If it has come
 // here meanwhile, with another socket of the client, it is moved.
-func (m *SocketManager) adopt(s *Socket, t *ticket, attempt uint64, r resumption) resumption {
-	ses := &Session{manager: m, id: t.session, user: t.user, attempt: attempt}
+func (m *SocketManager) adopt(s *Socket, t *ticket, turn turn, r resumption) resumption {
+	ses := &Session{manager: m, id: t.session, user: t.user, round: t.round + 1, turn: turn}
 	ses.mu.Lock() // whoever finds it waits until the socket has it
 	for {
 		already := m.sessions.put(ses)
 		if already == nil {
 			break
 		}
-		if moved, ok := already.moveTo(s, attempt); ok {
+		if moved, ok := already.moveTo(s, turn); ok {
 			ses.mu.Unlock()
 			return moved
 		}
@@ -215,19 +216,18 @@ type resumption struct {
 // resume makes the session of a ticket that of a new socket. The old socket, if
 // it still lives, is closed.
 //
-// attempt is the client's own number of this connection, 0 if it numbers none. A
-// hello may wait on a node that stands still, while its client gives up and
-// resumes elsewhere: whichever has the lower number comes too late, and takes
-// nothing from anybody.
+// A hello may wait on a node that stands still, while its client gives up and
+// resumes elsewhere: it comes too late then, and takes nothing from anybody.
 func (m *SocketManager) resume(ctx context.Context, s *Socket, t *ticket, attempt uint64) resumption {
+	turn := turn{t.round, attempt}
 	if ses := m.sessions.get(t.session); ses != nil {
-		if r, ok := ses.moveTo(s, attempt); ok {
+		if r, ok := ses.moveTo(s, turn); ok {
 			return r
 		}
 	}
 	r := resumption{granted: t.rooms}
 	if t.node != m.node.id {
-		switch granted, answer := m.node.takeFrom(ctx, t.node, t.session, attempt); answer {
+		switch granted, answer := m.node.takeFrom(ctx, t.node, t.session, turn); answer {
 		case sessionGiven:
 			r.granted, r.held = granted, true
 		case sessionKept:
@@ -235,7 +235,7 @@ func (m *SocketManager) resume(ctx context.Context, s *Socket, t *ticket, attemp
 			return resumption{}
 		}
 	}
-	return m.adopt(s, t, attempt, r)
+	return m.adopt(s, t, turn, r)
 }
 
 // superseded closes a socket that came too late for its session.
@@ -243,21 +243,28 @@ func (s *Socket) superseded() {
 	s.close(protocol.CloseReplaced, "a later connection has this session")
 }
 
-// late tells whether a connection is older than the one that has the session.
-// Called with mu held.
-func (ses *Session) late(attempt uint64) bool { return attempt > 0 && attempt < ses.attempt }
+// A turn is a client's try to resume: with which of the session's tickets, and
+// the client's own number of the connection, 0 if it numbers none. Of two tries
+// the later one has the session.
+type turn struct{ round, attempt uint64 }
+
+// late tells whether a try is older than that of the connection that has the
+// session. Called with mu held.
+func (ses *Session) late(t turn) bool {
+	return t.round < ses.turn.round || t.round == ses.turn.round && t.attempt > 0 && t.attempt < ses.turn.attempt
+}
 
 // moveTo gives the session another socket, with the rooms that the server had
 // joined the old one to; false if the session is over. All of it is one step: a
 // client in a hurry may take the session to the next socket already.
-func (ses *Session) moveTo(s *Socket, attempt uint64) (r resumption, ok bool) {
+func (ses *Session) moveTo(s *Socket, turn turn) (r resumption, ok bool) {
 	m := ses.manager
 	ses.mu.Lock()
 	switch {
 	case ses.over:
 		ses.mu.Unlock()
 		return r, false
-	case ses.late(attempt):
+	case ses.late(turn):
 		ses.mu.Unlock()
 		s.superseded()
 		return r, true
@@ -266,7 +273,7 @@ func (ses *Session) moveTo(s *Socket, attempt uint64) (r resumption, ok bool) {
 		return r, true
 	}
 	old, granted, present := ses.strip()
-	ses.socket, ses.attempt = s, attempt
+	ses.socket, ses.turn, ses.round = s, turn, ses.round+1
 	for _, room := range granted {
 		s.grant(room)
 	}
@@ -280,14 +287,14 @@ func (ses *Session) moveTo(s *Socket, attempt uint64) (r resumption, ok bool) {
 
 // surrender ends the session on this node, because its client has come to
 // another.
-func (ses *Session) surrender(attempt uint64) (granted []string, answer sessionAnswer) {
+func (ses *Session) surrender(turn turn) (granted []string, answer sessionAnswer) {
 	m := ses.manager
 	ses.mu.Lock()
 	switch {
 	case ses.over:
 		ses.mu.Unlock()
 		return nil, sessionUnknown
-	case ses.late(attempt):
+	case ses.late(turn):
 		ses.mu.Unlock()
 		return nil, sessionKept
 	}
@@ -481,11 +488,18 @@ func (s *Socket) ticketNow() string {
 		return ""
 	}
 	m := s.manager
-	t := &ticket{session: ses.id, user: ses.user, node: m.node.id,
+	t := &ticket{session: ses.id, user: ses.user, node: m.node.id, round: ses.rounds(),
 		expires: time.Now().Add(m.ticketAge), rooms: s.grants()}
 	text, whole := m.sealer.seal(t)
 	if !whole && m.undeclaredHint.take(time.Now()) {
 		m.logger.Warn("finch: a session is in more rooms than its ticket can name; after a crash of this node its client does not come back into all", "socket", s.ID(), "rooms", len(t.rooms))
 	}
 	return text
+}
+
+// rounds answers how many times the session was resumed.
+func (ses *Session) rounds() uint64 {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	return ses.round
 }

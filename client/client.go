@@ -51,6 +51,7 @@ type Client struct {
 	calls      map[protocol.ID]*call // sent on link, not answered
 
 	ticket   string
+	attempt  int64  // of the last hello with a ticket
 	name     string // under which others see this client
 	rooms    map[string]*room
 	user     place

@@ -28,6 +28,7 @@ const maxDrain = time.Hour
 type hello struct {
 	Version  int               `json:"version"`
 	Ticket   string            `json:"ticket,omitempty"`
+	Attempt  int64             `json:"attempt,omitempty"` // beside a ticket; rises from hello to hello
 	Rooms    map[string]string `json:"rooms,omitempty"`
 	User     string            `json:"user,omitempty"`
 	Everyone string            `json:"everyone,omitempty"`
@@ -53,6 +54,12 @@ func (c *Client) greet(l *link) bool {
 	}
 	c.link, c.open = l, false
 	data := hello{Version: protocol.Version, Ticket: c.ticket, User: c.user.text, Everyone: c.everyone.text}
+	if data.Ticket != "" {
+		// A program that is started again with its old ticket must not count from
+		// one, or the server would think that it comes from the past.
+		c.attempt = max(c.attempt+1, time.Now().UnixMilli())
+		data.Attempt = c.attempt
+	}
 	c.nameRooms(&data)
 	c.user.asked = c.user.text != ""
 	c.everyone.asked = c.everyone.text != ""
