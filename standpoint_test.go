@@ -209,6 +209,9 @@ func (a *actor) entered(at string, s *standpoint, data json.RawMessage, asked bo
 		a.ticket = n.Ticket
 	}
 	if n.Recovered != nil && !*n.Recovered {
+		if asked { // all may have been restarted since, but this is the answer
+			s.at = s.from
+		}
 		a.restarted(at, s, &n)
 		return
 	}
