@@ -325,7 +325,7 @@ export class Hub {
     } else {
       for (const tab of expecting) tab.rooms.add(room);
     }
-    return kind === 'joined' ? expecting : new Set([...expecting, ...inside]);
+    return new Set([...expecting, ...inside]);
   }
 
   #which(good: (tab: Tab) => boolean): Tab[] {

@@ -10,7 +10,7 @@ let monotonic = 0; // what performance.now says
 let wall = 1_767_225_600_000; // what Date.now says
 
 globalThis.setTimeout = (fn, wait = 0, ...args) => {
-  const timer = { id: ++lastId, at: monotonic + Math.max(1, Math.min(wait, 2 ** 31 - 1) || 1), fn: () => fn(...args) };
+  const timer = { id: ++lastId, at: monotonic + Math.max(1, wait <= 2 ** 31 - 1 ? wait : 1), fn: () => fn(...args) };
   timers.push(timer);
   return timer;
 };

@@ -106,9 +106,9 @@ test('1012 without a delay is a retry with jitter, and a delay that makes no sen
 
 test('nothing hastens the moment that a server gave, but a person', async () => {
   half();
+  const wake = wakers();
   const { client, WebSocket } = dial();
   const socket = await WebSocket.last.greet();
-  const wake = wakers();
   socket.say({ path: 'finch.drain', data: { delay: 5000 } });
   socket.drop(1012);
   wake.online();
@@ -117,6 +117,8 @@ test('nothing hastens the moment that a server gave, but a person', async () => 
   assert.equal(WebSocket.dialled.length, 1);
   client.reconnect();
   assert.equal(WebSocket.dialled.length, 2);
+  client.close();
+  wake.end();
 });
 
 // wakers makes the events of a page; clients that are connected later listen to them.

@@ -4,12 +4,18 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { bundle, client, script } from '../build.mjs';
+import { bundle, client, readme, script, withCode } from '../build.mjs';
 
 const zipped = (text) => gzipSync(text, { level: 9 }).length;
 
 test('the file that Go embeds is built from these sources', async () => {
   assert.ok(readFileSync(script, 'utf8') === (await client()), 'dist/finch-client.js is stale: run npm run build, and commit it');
+});
+
+test('the code of the page is compiled code', async () => {
+  const page = readFileSync(readme, 'utf8');
+  assert.ok(page === (await withCode(page)), 'README.md is stale: run npm run build, and commit it');
+  assert.doesNotMatch(page.replace(/<!-- code: \S+ -->\n```/g, ''), /```tsx?\n/, 'code is typed into the page');
 });
 
 test('the same sources give the same bytes', async () => {

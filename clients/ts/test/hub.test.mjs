@@ -202,12 +202,12 @@ test('rooms of the server are everybody’s, also of tabs that come later', () =
   late.ask('finch.hello', { version: 1, rooms: {} });
   assert.equal(late.last('finch.hello').data.ticket, 'newer');
   assert.deepEqual(socket.asked('finch.join').data, { room: 'team' });
-  socket.answer('finch.join', { room: 'team', position: 'e.2.a' });
-  assert.equal(late.last('finch.joined').data.room, 'team');
   a.die();
   b.die();
   return settle().then(() => {
     assert.ok(!socket.sent.some((m) => m.path === 'finch.leave'), 'it was not ours to leave');
+    socket.answer('finch.join', { room: 'team', position: 'e.2.a' });
+    assert.equal(late.last('finch.joined').data.room, 'team');
     socket.say({ path: 'finch.left', data: { room: 'team' } });
     assert.equal(late.last('finch.left').data.room, 'team');
   });

@@ -87,6 +87,17 @@ test('an answer of an older reading is ignored', async () => {
   assert.deepEqual(seen, []);
 });
 
+test('a list that was asked for again is that of the newer question', async () => {
+  const { socket, seen, watch } = await inside();
+  watch()();
+  watch();
+  const [first, , second] = socket.sent.filter((m) => m.path === 'finch.presence');
+  socket.answer(first, { members: [member('ghost')], count: 1 });
+  assert.deepEqual(seen, []);
+  socket.answer(second, { members: [member('ann')], count: 1 });
+  assert.deepEqual(seen, ['ann (1)']);
+});
+
 test('the watch ends with its last watcher, and begins with its first', async () => {
   const { socket, room, seen } = await inside();
   const fn = (state) => seen.push(show(state));
