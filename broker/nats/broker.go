@@ -28,9 +28,10 @@ type Broker struct {
 	invalid error // what is wrong with the options
 	log     *slog.Logger
 	layout  layout
-	used    atomic.Bool // started once, or closed
-	started atomic.Bool // between Start and Close
-	closing sync.Mutex  // held by Close
+	used    atomic.Bool   // started once, or closed
+	lives   atomic.Uint64 // starts that failed: what belongs to an earlier one is known by it
+	started atomic.Bool   // between Start and Close
+	closing sync.Mutex    // held by Close
 
 	// Set by Start and not changed afterwards.
 	id       string
@@ -321,8 +322,10 @@ func (b *Broker) stop() {
 // forget makes a broker whose start has failed one that was never started: whoever
 // needs it tries again. Nothing of it runs.
 func (b *Broker) forget() {
+	b.lives.Add(1)
 	b.workers, b.epochs, b.desk, b.link.conn = nil, nil, nil, nil
-	b.news, b.nodes, b.shares, b.probe = news{}, nodes{}, shares{}, probe{}
+	b.news.open()
+	b.nodes, b.shares, b.probe = nodes{}, shares{}, probe{}
 	b.life, b.end = context.WithCancel(context.Background())
 	b.used.Store(false)
 }

@@ -141,7 +141,12 @@ func (b *Broker) connectOptions() (natsgo.Options, error) {
 	if o.InProcessServer != nil {
 		o.InProcessServer = countingProvider{o.InProcessServer, &b.link}
 	}
-	o.DisconnectedErrCB = func(_ *natsgo.Conn, err error) { b.disconnected(err) }
+	life := b.lives.Load()
+	o.DisconnectedErrCB = func(_ *natsgo.Conn, err error) {
+		if b.lives.Load() == life { // else it is the connection of a start that failed
+			b.disconnected(err)
+		}
+	}
 	o.ReconnectedCB = func(*natsgo.Conn) { b.reconnected() }
 	o.AsyncErrorCB = func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
 		if !errors.Is(err, natsgo.ErrSlowConsumer) { // the workers see that themselves

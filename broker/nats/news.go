@@ -28,6 +28,15 @@ func (n *news) close() {
 	n.silent = true
 }
 
+// open makes the news those of a life that has not begun. A callback of the
+// connection before may still be running: it finds what it may change.
+func (n *news) open() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.silent, n.any, n.announced, n.told = false, false, 0, broker.Connected
+	n.down, n.trouble, n.leased = nil, nil, nil
+}
+
 // tell calls the sink, unless the broker was closed.
 func (b *Broker) tell(call func(broker.Sink)) {
 	b.news.mu.Lock()
