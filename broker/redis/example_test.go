@@ -3,8 +3,10 @@ package redis_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
+	"github.com/finch-go/finch"
 	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/broker/brokertest"
 	"github.com/finch-go/finch/broker/redis"
@@ -27,6 +29,17 @@ func ExampleNew() {
 	}
 	ack, err := b.Publish(ctx, "lobby", []byte("hello"), broker.PublishOptions{Key: "chosen before the first try", Publisher: "ada"})
 	fmt.Println(heads[0].Position, ack.Position, err)
+}
+
+// Every node of a system is made alike.
+func ExampleNew_sockets() {
+	// region redis
+	sockets := finch.NewSocketManager(&finch.SocketManagerOptions{
+		Broker: redis.New(redis.Options{URL: "redis://redis-1:6379"}),
+		Secret: []byte(os.Getenv("CHAT_SECRET")), // the same on all nodes
+	})
+	// endregion
+	_ = sockets
 }
 
 // Three Sentinels, and the master that they watch.
