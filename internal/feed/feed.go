@@ -75,16 +75,9 @@ type held struct {
 // limits, filled by WithDefaults, are shared and not changed.
 func New[M comparable](room Room[M], limits *Limits, now time.Time) *Feed[M] {
 	f := &Feed[M]{room: room, limits: limits}
-	f.begin(now)
+	f.ask(AskOpen, now)
 	return f
 }
-
-// begin opens the room. Until Opened nothing is asked of the Room.
-func (f *Feed[M]) begin(now time.Time) { f.ask(AskOpen, now) }
-
-// reset forgets all but what late answers are known by: the room is not open,
-// and is opened by begin. Who joins meanwhile waits.
-func (f *Feed[M]) reset() { *f = Feed[M]{limits: f.limits, serial: f.serial} }
 
 // Requests takes what the feed wants of the broker. It is to be called after
 // every other method.

@@ -161,7 +161,7 @@ func (w *world) conclude() {
 	w.note("the faults end")
 	for _, n := range w.nodes {
 		n.faulty.SetFaults(brokertest.Faults{})
-		n.stale.heads, n.stale.epochs = 0, 0
+		n.stale.set(0, 0)
 		n.faulty.Mend()
 		n.faulty.Flush()
 	}

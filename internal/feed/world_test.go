@@ -64,11 +64,9 @@ func newWorld(t testing.TB, s setting) *world {
 	w.witness.b = w.start("witness", w.cluster.Node(), w.witness)
 	for i := range max(s.nodes, 1) {
 		n := &node{w: w, name: fmt.Sprint("node", i), faults: s.faults, seats: map[string]*seat{}}
-		n.stale = &replica{
-			Broker: w.cluster.Node(), random: rand.New(rand.NewPCG(s.seed, 4+uint64(i))),
-			heads: s.toldHeads, epochs: s.staleEpochs, spare: s.toldHeads == 0 && s.faults.StaleHeads == 0,
-			told: map[string]broker.Head{}, was: map[string]broker.Page{}, row: map[string]int{},
-		}
+		n.stale = newReplica(w.cluster.Node(), rand.New(rand.NewPCG(s.seed, 4+uint64(i))), 2)
+		n.stale.set(s.toldHeads, s.staleEpochs)
+		n.stale.spare = s.toldHeads == 0 && s.faults.StaleHeads == 0
 		n.faulty = brokertest.Faulty(n.stale, s.seed<<8+uint64(i), s.faults)
 		n.b = w.start(n.name, n.faulty, n)
 		w.nodes = append(w.nodes, n)
