@@ -47,15 +47,14 @@ type work[M comparable] struct {
 	main     uint32
 	asked    time.Time // when it was requested
 	attempts int       // failed in a row
-	contrary int       // answers in a row that contradict what was emitted or proven
-	stuck    int       // heads in a row that do not explain what is held
 	until    uint64    // offset that reading must reach
 	checked  time.Time // when the head that led to reading was asked for
 	doubt    bool      // something became uncertain since the head was requested
 	dropped  bool      // something was not held since then, because too much is
-	// proven is what a page has shown to be of the room: a head that does not reach
-	// it is older than that page. Zero: nothing.
+	// proven is where a page or a check of heads has shown the room to stand: a head
+	// that does not reach it is older. Zero: nothing.
 	proven broker.Position
+	claims
 
 	held    []held
 	arrived int // messages held so far; numbers them

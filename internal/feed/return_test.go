@@ -33,6 +33,7 @@ func newLagging(t *testing.T) *lagging {
 	l := &lagging{cluster: memory.NewCluster(nil), stays: &reader{}}
 	l.ahead = startProcess(t, l.cluster, "ahead", 1, brokertest.Faults{})
 	l.replica = newReplica(l.cluster.Node(), rand.New(rand.NewPCG(1, 1)), 4)
+	l.replica.once = true
 	f := brokertest.Faulty(l.replica, 2, brokertest.Faults{})
 	l.process = startOn(t, f, "behind")
 	l.faulty = f

@@ -16,6 +16,7 @@ type replica struct {
 	broker.Broker
 	random *rand.Rand
 	most   int  // stale answers in a row
+	once   bool // it is not stale any more after them
 	spare  bool // it may claim Page.Spare: no head is ever stale
 
 	mu     sync.Mutex
@@ -51,6 +52,13 @@ func (s *replica) purges(room string) error {
 	return err
 }
 
+// fresh begins a new row.
+func (s *replica) fresh(question string) {
+	if !s.once {
+		delete(s.row, question)
+	}
+}
+
 func (s *replica) stale(question string, chance float64) bool {
 	if s.row[question] >= s.most || s.random.Float64() >= chance {
 		return false
@@ -73,7 +81,7 @@ func (s *replica) Heads(ctx context.Context, rooms []string, since broker.Mark) 
 		case before && s.stale("head of "+h.Room, s.heads):
 			*h, next = told, since
 		default:
-			delete(s.row, "head of "+h.Room)
+			s.fresh("head of " + h.Room)
 		}
 		s.told[h.Room] = *h
 	}
@@ -97,7 +105,7 @@ func (s *replica) Read(ctx context.Context, room string, r broker.Range) (broker
 	was, purged := s.was[room]
 	question := room + " from " + r.From.String()
 	if err != nil || !purged || !s.stale(question, s.epochs) {
-		delete(s.row, question)
+		s.fresh(question)
 	} else {
 		page = was
 		page.Messages, page.Whole = nil, false
