@@ -155,3 +155,27 @@ func TestForgottenWaitIsNotAnswered(t *testing.T) {
 		t.Errorf("%d are told, and %d of those that were forgotten", len(waits), len(forgotten))
 	}
 }
+
+func TestAnswerThatRefutesAClaimBeginsItsCountAnew(t *testing.T) {
+	claims := map[feed.Reason]broker.Position{
+		feed.Forgotten: {Epoch: "old", Offset: 5, Tag: 1},
+		feed.Lost:      stand(3),
+		feed.Forked:    {Epoch: "e", Offset: 5, Tag: 1},
+	}
+	for why, claim := range claims {
+		s := newStage(t)
+		s.opens(5, s.now)
+		s.feed.Uncertain(s.now)
+		claimed := func(times int) {
+			for range times {
+				s.feed.Headed(s.wants(feed.AskHead), s.now, broker.Head{Room: "r", Position: claim}, nil)
+			}
+		}
+		claimed(4)
+		s.feed.Checked(s.now, s.now, stand(5), broker.Head{Room: "r", Position: stand(5)})
+		claimed(4)
+		s.noted()
+		claimed(1)
+		s.noted(fmt.Sprintf("restart all at %d: %s", claim.Offset, why))
+	}
+}
