@@ -19,7 +19,7 @@ help:
 
 ## test: everything that must hold before a change is merged
 .PHONY: test
-test: need fmt-check mod vet lint unit cross e2e soak-briefly
+test: need fmt-check mod vet lint unit cross client-ts e2e soak-briefly
 	@echo; echo 'All is well.'
 
 ## need: install what the tests need, or say what is missing and the command that installs it
@@ -77,6 +77,17 @@ e2e: e2e/node_modules/.package-lock.json
 	@echo '== e2e (logs and screenshots: .out)'
 	@go run ./e2e
 
+## client-ts: the TypeScript client: types, units, sizes, and a real browser
+.PHONY: client-ts
+client-ts: clients/ts/node_modules/.package-lock.json
+	@echo '== clients/ts'
+	@npm --prefix clients/ts test --silent
+
+clients/ts/node_modules/.package-lock.json: clients/ts/package.json clients/ts/package-lock.json
+	@echo '== npm ci in clients/ts'
+	@npm --prefix clients/ts ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 e2e/node_modules/.package-lock.json: e2e/package.json e2e/package-lock.json
 	@echo '== npm ci'
 	@npm --prefix e2e ci --no-audit --no-fund --loglevel=error
@@ -113,6 +124,20 @@ soak:
 soak-briefly:
 	@echo '== soak, 20 seconds of it'
 	@go run ./bench/soak -for 20s
+
+## chaos: break a cluster for CHAOS (10m) while clients use it; BROKER (nats) and SEED (drawn) choose
+CHAOS ?= 10m
+BROKER ?= nats
+SEED ?= 0
+.PHONY: chaos
+chaos:
+	@go run ./chaos -broker $(BROKER) -for $(CHAOS) -seed $(SEED)
+
+.PHONY: chaos-short
+chaos-short:
+	@echo '== chaos, less than a minute of it'
+	@go run ./chaos -broker embedded -for 5s -seed $(SEED)
+	@go run ./chaos -broker nats -for 12s -seed $(SEED)
 
 ## clean: remove what these targets built
 .PHONY: clean

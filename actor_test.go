@@ -52,6 +52,7 @@ type standpoint struct {
 	awaited bool // it is being resumed: recorded messages come again
 	joining bool // the answer to a first join has not come
 	leaving bool
+	from    broker.Position // that it asked with last
 	lagged  bool
 	again   bool // it is to ask again
 	// doubt is where the actor stood before a step that overtook something: the hub
@@ -111,7 +112,7 @@ func (a *actor) connect(n *playhouse) {
 		if s.asking = false; !s.doubt.IsZero() {
 			s.at, s.doubt = s.doubt, broker.Position{} // its connection ended just between the two
 		}
-		if s.awaited, s.lagged, s.again = false, false, false; s.leaving || s.joining {
+		if s.awaited, s.lagged, s.again = a.hello && !s.at.IsZero(), false, false; s.leaving || s.joining {
 			delete(a.places, at)
 		}
 	}
@@ -159,7 +160,7 @@ func (a *actor) sayHello(l *link) {
 		if s.leaving {
 			continue
 		}
-		s.awaited = !s.at.IsZero()
+		s.awaited, s.from = !s.at.IsZero(), s.at
 		if at[0] == '/' {
 			rooms[at[1:]] = s.at.String()
 		} else if s.awaited {
@@ -232,6 +233,7 @@ func (a *actor) join(room string) {
 		return // it is on the way
 	}
 	l, from := a.link, s.at
+	s.from = from
 	s.again, s.asking = false, true
 	in := map[string]any{"room": room}
 	if !from.IsZero() {
@@ -307,6 +309,22 @@ func (a *actor) publish(room string, keyed, echo bool, pad int) {
 	text := a.ask(protocol.PathPublish, body, func(e *protocol.Envelope) { a.published(e, said.ID, room) })
 	w.mu.Unlock()
 	a.write(l, text)
+}
+
+// insist asks again for what was refused for a while.
+func (a *actor) insist() {
+	a.stage.mu.Lock()
+	var again []string
+	for at, s := range a.places {
+		if s.again {
+			again = append(again, at[1:])
+		}
+	}
+	a.stage.mu.Unlock()
+	for _, room := range again {
+		a.join(room)
+	}
+	a.post()
 }
 
 // post sends the letter, if it is not on its way.

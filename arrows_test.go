@@ -21,7 +21,7 @@ const modulePath = "github.com/finch-go/finch"
 // may import, tests apart. A name that ends in /... speaks for every package
 // below it that has no row of its own, and those may import each other.
 var mayImport = map[string][]string{
-	".":                      {"internal/hub", "internal/feed", "internal/conn", "internal/frame", "protocol", "broker", "broker/memory"},
+	".":                      {"internal/hub", "internal/feed", "internal/conn", "internal/frame", "protocol", "broker", "broker/memory", "clients/ts"},
 	"protocol":               {},
 	"internal/frame":         {},
 	"internal/conn":          {"internal/frame", "internal/wheel"},
@@ -30,7 +30,10 @@ var mayImport = map[string][]string{
 	"internal/docs":          {},
 	"broker":                 {},
 	"broker/memory":          {"broker"},
+	"broker/redis":           {"broker"},
 	"broker/brokertest":      {"broker"},
+	"broker/nats":            {"broker"},
+	"broker/nats/embedded":   {"broker", "broker/nats"},
 	"internal/feed":          {"broker"},
 	"internal/scripted":      {"internal/frame", "protocol"},
 	"client":                 {"protocol", "internal/frame", "broker"},
@@ -42,6 +45,7 @@ var mayImport = map[string][]string{
 	"cmd/finch/...":          {".", "client", "clients/ts", "protocol", "internal/frame"},
 	"e2e/...":                {},
 	"bench/...":              {"internal/frame"},
+	"chaos/...":              {".", "client", "broker", "broker/memory", "broker/nats", "broker/nats/embedded", "broker/redis", "internal/frame", "protocol"},
 	"tools/...":              {},
 }
 

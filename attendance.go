@@ -98,7 +98,7 @@ func (f *roomFeed) Emit(msg broker.Message) {
 	}
 	out := m.gate.compression.message(r.frame(f.at, &msg))
 	out.Step, out.Key = step, r.replace
-	except := m.memberCalled(r.except)
+	except := m.memberCalled(r.skips(&msg))
 	m.hub.Send(f.at, out, except)
 	if except != nil && m.hub.In(except, f.at) {
 		s := socketOf(except)
@@ -227,7 +227,7 @@ func (f *roomFeed) enter(a *attendance, o outcome, replay []broker.Message) {
 func (f *roomFeed) replayed(s *Socket, msg *broker.Message) (b []byte, message bool) {
 	r, err := parseRecord(msg.Data)
 	switch {
-	case err == nil && r.except != s.clientID():
+	case err == nil && r.skips(msg) != s.clientID():
 		return r.frame(f.at, msg), true
 	case s.saidHello():
 		return f.note(protocol.PathPosition, outcome{Position: msg.Position.String()}), false

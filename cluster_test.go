@@ -105,6 +105,7 @@ func TestSessionIsResumedOnAnotherNode(t *testing.T) {
 			t.Fatalf("%+v", g)
 		}
 		hears(t, ann, "missed")
+		synctest.Wait() // the other room is opened by itself
 		if rooms := first(nodes[1].Sockets()).Rooms(); len(rooms) != 2 {
 			t.Errorf("it came back into %v", rooms)
 		}

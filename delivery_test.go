@@ -147,22 +147,18 @@ func (w *stage) conclude() {
 			a.connect(w.nodes[0])
 			w.pass(time.Second)
 		}
-		w.mu.Lock()
-		var again []string
-		for at, s := range a.places {
-			if s.again {
-				again = append(again, at[1:])
-			}
-		}
-		w.mu.Unlock()
-		for _, room := range again {
-			a.join(room)
-		}
-		a.post()
+		a.insist()
 	}
 	w.pass(2 * time.Minute)
 	w.judge()
-	w.until(func() { w.compare() })
+	w.until(func() {
+		w.compare()
+		for _, a := range w.actors {
+			if a.link == nil && !w.bubble {
+				w.returning = append(w.returning, a)
+			}
+		}
+	})
 	w.judge()
 	w.leaveNothing()
 	w.judge()
@@ -173,6 +169,13 @@ func (w *stage) conclude() {
 // all has come to rest.
 func (w *stage) until(examine func()) {
 	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
+		for _, a := range w.returning { // a busy machine may have cut it off
+			a.connect(w.nodes[0])
+		}
+		w.returning = nil
+		for _, a := range w.actors {
+			a.insist()
+		}
 		w.mu.Lock()
 		if w.failed == "" {
 			examine()

@@ -261,6 +261,7 @@ func TestAHandlersErrorGoesToOnErrorOfTheRouteElseOfTheManager(t *testing.T) {
 				t.Errorf("%s was answered %v", path, err)
 			}
 		}
+		synctest.Wait() // OnError comes after the answer
 		if want := []string{"a", "manager", "manager"}; !slices.Equal(got, want) {
 			t.Errorf("OnError of %v, want %v", got, want)
 		}

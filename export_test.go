@@ -44,7 +44,7 @@ func MaxMembersOf(m *SocketManager, room string) int {
 
 // AppendRecord writes a record, RewriteRecord reads one and writes it again.
 func AppendRecord(path string, status int, except, replace string, binary bool, data []byte) []byte {
-	return (&record{path, status, except, replace, binary, data}).append(nil)
+	return (&record{path: path, status: status, except: except, replace: replace, binary: binary, data: data}).append(nil)
 }
 
 func RewriteRecord(b []byte) ([]byte, error) {

@@ -56,7 +56,9 @@ func FuzzTicket(f *testing.F) {
 	f.Add("====")
 	f.Fuzz(func(t *testing.T, text string) {
 		session, user, err := finch.OpenTicket(text, now)
-		if (err == nil) != (text == good) || err == nil && (session != "session" || user != "ann") {
+		// Whoever fuzzes in another process has another nonce, so what opens may be
+		// any ticket of this secret; there are only such.
+		if text == good && err != nil || err == nil && (session != "session" || user != "ann") {
 			t.Fatalf("%q is opened: %q of %q, %v", text, session, user, err)
 		}
 	})

@@ -18,6 +18,7 @@ type helloRequest struct {
 	Version  int                        `json:"version"`
 	Ticket   string                     `json:"ticket"`
 	Token    string                     `json:"token"`
+	Attempt  uint64                     `json:"attempt"`
 	Rooms    map[string]broker.Position `json:"rooms"`
 	User     broker.Position            `json:"user"`
 	Everyone broker.Position            `json:"everyone"`
@@ -71,7 +72,7 @@ func (s *Socket) hello(ctx context.Context, msg *Message) error {
 		}
 	}
 	first := !s.saidHello()
-	back, reason := s.resumeOrBegin(ctx, in.Ticket)
+	back, reason := s.resumeOrBegin(ctx, in.Ticket, in.Attempt)
 	if back.session == nil {
 		return ErrClosed
 	}
@@ -85,7 +86,7 @@ func (s *Socket) hello(ctx context.Context, msg *Message) error {
 
 // resumeOrBegin gives the socket its session. The reason says why a ticket was
 // not honoured.
-func (s *Socket) resumeOrBegin(ctx context.Context, text string) (r resumption, reason string) {
+func (s *Socket) resumeOrBegin(ctx context.Context, text string, attempt uint64) (r resumption, reason string) {
 	m := s.manager
 	own := s.session()
 	if text != "" {
@@ -98,7 +99,7 @@ func (s *Socket) resumeOrBegin(ctx context.Context, text string) (r resumption, 
 		case t.user != s.User():
 			reason = reasonOtherUser
 		case own == nil:
-			return m.resume(ctx, s, t), ""
+			return m.resume(ctx, s, t, attempt), ""
 		case own.id != t.session:
 			reason = reasonBadTicket // a socket does not change its session
 		}

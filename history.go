@@ -121,7 +121,8 @@ func (r Room) recorded(messages []broker.Message) []Recorded {
 			r.manager.logger.Error("finch: a recorded message cannot be read", "address", m.Room, "position", m.Position, "error", err)
 			continue
 		}
-		one := Recorded{Path: rec.path, Position: m.Position, From: m.From, Key: m.Key, At: m.At}
+		one := Recorded{Path: rec.path, Position: m.Position, Key: m.Key, At: m.At}
+		one.From, _ = sender(m.From)
 		if rec.binary {
 			one.Binary = rec.data
 		} else {

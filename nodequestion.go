@@ -2,6 +2,7 @@ package finch
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 const (
 	askSession = 1 // give me the session of this id, which has come to me
 	askMembers = 2 // who is with you in this room, behind this name
+	askNews    = 3 // how far do your news of this room's members go
 )
 
 // askTimeout bounds a question to another node: its answer only makes things
@@ -20,26 +22,36 @@ const askTimeout = 2 * time.Second
 
 var errQuestion = errors.New("not a question of this version of Finch")
 
-// takeFrom takes a session from the node that had it last: what it was granted,
-// whether it was held; known tells whether the node could say.
-func (n *node) takeFrom(ctx context.Context, from, session string) (granted []string, held, known bool) {
+// sessionAnswer is what a node answers to askSession.
+type sessionAnswer byte
+
+const (
+	sessionUnknown sessionAnswer = iota // it has none, or cannot say
+	sessionGiven                        // rooms follow that the server joined it to
+	sessionKept                         // a later connection of the client has it
+)
+
+// takeFrom takes a session from the node that had it last, and with it the rooms
+// that the server had joined it to.
+func (n *node) takeFrom(ctx context.Context, from, session string, turn turn) (granted []string, answered sessionAnswer) {
 	if !n.caps.Cluster || n.ready(ctx) != nil {
-		return nil, false, false
+		return nil, sessionUnknown
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	answer, err := n.broker.Ask(ctx, from, append([]byte{askSession}, session...))
-	if err != nil || len(answer) == 0 || answer[0] == 0 {
-		return nil, false, false
+	question := binary.AppendUvarint(binary.AppendUvarint([]byte{askSession}, turn.round), turn.attempt)
+	answer, err := n.broker.Ask(ctx, from, append(question, session...))
+	if err != nil || len(answer) == 0 {
+		return nil, sessionUnknown
 	}
 	for rest := answer[1:]; len(rest) > 0; {
 		room, after, ok := cutText(rest)
 		if !ok {
-			return nil, false, false
+			return nil, sessionUnknown
 		}
 		granted, rest = append(granted, room), after
 	}
-	return granted, true, true
+	return granted, sessionAnswer(answer[0])
 }
 
 // Answer answers another node.
@@ -47,18 +59,26 @@ func (v *nodeSink) Answer(ctx context.Context, from string, question []byte) ([]
 	switch {
 	case len(question) > 0 && question[0] == askMembers:
 		return v.manager.presence.party(question[1:])
+	case len(question) > 0 && question[0] == askNews:
+		return v.manager.presence.news(string(question[1:])), nil
 	case len(question) == 0 || question[0] != askSession:
 		return nil, errQuestion
 	}
-	ses := v.manager.sessions.get(string(question[1:]))
+	rest := question[1:]
+	var turn turn
+	for _, number := range []*uint64{&turn.round, &turn.attempt} {
+		n := 0
+		if *number, n = binary.Uvarint(rest); n <= 0 {
+			return nil, errQuestion
+		}
+		rest = rest[n:]
+	}
+	ses := v.manager.sessions.get(string(rest))
 	if ses == nil {
-		return []byte{0}, nil
+		return []byte{byte(sessionUnknown)}, nil
 	}
-	granted, ok := ses.surrender()
-	if !ok {
-		return []byte{0}, nil
-	}
-	answer := []byte{1}
+	granted, how := ses.surrender(turn)
+	answer := []byte{byte(how)}
 	for _, room := range granted {
 		answer = appendText(answer, room)
 	}
@@ -68,6 +88,7 @@ func (v *nodeSink) Answer(ctx context.Context, from string, question []byte) ([]
 // NodeUp and NodeDown bring news of other nodes.
 func (v *nodeSink) NodeUp(n broker.NodeState) {
 	v.manager.logger.Debug("finch: a node is up", "node", n.ID)
+	go v.manager.presence.nodeUp(n.ID)
 }
 
 func (v *nodeSink) NodeDown(n broker.NodeState) {

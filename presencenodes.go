@@ -215,6 +215,7 @@ func (p *presence) follow(ctx context.Context, room string) error {
 	if first {
 		r.elsewhere = make(map[string]*party)
 	}
+	p.compareLater()
 	for _, s := range shares {
 		if r.elsewhere[s.Node.ID] == nil {
 			of := p.load(r, s.Node.ID)
@@ -370,6 +371,12 @@ func (p *presence) each(f func(*roster)) {
 // nodeDown takes the members of a node that has died out of all rooms.
 func (p *presence) nodeDown(node string) {
 	p.each(func(r *roster) { p.lose(r, node) })
+}
+
+// nodeUp asks a node for its members: it may have been taken for dead, and has
+// nothing to tell if nobody comes or goes there.
+func (p *presence) nodeUp(node string) {
+	p.each(func(r *roster) { p.load(r, node) })
 }
 
 // reconnected makes sure of the other nodes' members after a time in which news

@@ -176,13 +176,15 @@ func (s *Socket) publishByClient(ctx context.Context, msg *Message) error {
 		return err
 	}
 	rec := record{path: in.Path, status: protocol.StatusOK, data: in.Data}
+	from := s.name()
 	if in.Echo != nil && !*in.Echo {
-		rec.except = s.clientID()
+		rec.silent = true
+		from += senderMark + s.clientID()
 	}
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	ack, err := m.publish(ctx, hub.Address{Kind: hub.Room, Name: in.Room}, &rec,
-		broker.PublishOptions{Key: in.Key, Publisher: s.publisher(), From: s.name()})
+		broker.PublishOptions{Key: in.Key, Publisher: s.publisher(), From: from})
 	if err != nil {
 		e, _ := forClient(err)
 		s.holdBack(in.Room, in.Key, e)

@@ -240,3 +240,21 @@ func TestShutdownEndsWhatIsUnderWay(t *testing.T) {
 		}
 	})
 }
+
+func TestPublishThatIsNotEchoedIsRepeatedByAnotherDevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newChat(nil)
+		phone, laptop := finchtest.Connect(t, m, finch.Identity{User: "ann"}), finchtest.Connect(t, m, finch.Identity{User: "ann"})
+		in := map[string]any{"room": "chat:7", "path": "say", "data": "once", "key": "k", "echo": false}
+		for i, c := range []*finchtest.Client{phone, laptop} {
+			c.Hello()
+			joins(t, c, "chat:7")
+			out, err := finchtest.Request[struct{ Duplicate bool }](c, "finch.publish", in)
+			if err != nil || out.Duplicate != (i == 1) {
+				t.Errorf("device %d: %+v, %v", i, out, err)
+			}
+		}
+		phone.Expect("finch.position", nil)
+		phone.ExpectNothing()
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/finch-go/finch/broker"
@@ -18,8 +19,12 @@ import (
 type record struct {
 	path   string
 	status int
-	// except is the session that does not get the message; empty: none.
+	// except is the client that does not get the message; empty: none.
 	except string
+	// silent: the client that publishes does not get it. Which one that is stands
+	// with the sender and not here: another device of the same user may repeat the
+	// publish.
+	silent bool
 	// replace names what a member that is behind needs only the newest of.
 	replace string
 	binary  bool
@@ -30,7 +35,30 @@ type record struct {
 // each other's apart.
 const recordVersion = 1
 
-const recordBinary = 1 // a flag
+// Flags of a record.
+const (
+	recordBinary = 1 << iota
+	recordSilent
+)
+
+// senderMark stands between the name of a sender that others see and the client
+// that sent, in what the broker keeps.
+const senderMark = "\x00"
+
+// sender takes what the broker keeps of a sender apart.
+func sender(kept string) (name, client string) {
+	name, client, _ = strings.Cut(kept, senderMark)
+	return name, client
+}
+
+// skips answers the client that does not get a recorded message; empty: none.
+func (r *record) skips(m *broker.Message) string {
+	if r.silent {
+		_, client := sender(m.From)
+		return client
+	}
+	return r.except
+}
 
 var errRecord = errors.New("finch: not a recorded message")
 
@@ -38,6 +66,9 @@ func (r *record) append(b []byte) []byte {
 	flags := byte(0)
 	if r.binary {
 		flags |= recordBinary
+	}
+	if r.silent {
+		flags |= recordSilent
 	}
 	b = append(b, recordVersion, flags)
 	b = binary.AppendUvarint(b, uint64(r.status))
@@ -49,10 +80,10 @@ func (r *record) append(b []byte) []byte {
 
 // parseRecord reads what append wrote; data is a part of b.
 func parseRecord(b []byte) (r record, err error) {
-	if len(b) < 2 || b[0] != recordVersion || b[1]&^recordBinary != 0 {
+	if len(b) < 2 || b[0] != recordVersion || b[1]&^(recordBinary|recordSilent) != 0 {
 		return r, errRecord
 	}
-	r.binary = b[1]&recordBinary != 0
+	r.binary, r.silent = b[1]&recordBinary != 0, b[1]&recordSilent != 0
 	b = b[2:]
 	status, n := binary.Uvarint(b)
 	if n <= 0 || status < 100 || status > 999 {
@@ -76,8 +107,9 @@ func parseRecord(b []byte) (r record, err error) {
 func (r *record) frame(at hub.Address, m *broker.Message) []byte {
 	e := protocol.Envelope{
 		Path: r.path, Status: r.status, Timestamp: m.At.UnixMilli(),
-		Position: m.Position.String(), From: m.From, Key: m.Key,
+		Position: m.Position.String(), Key: m.Key,
 	}
+	e.From, _ = sender(m.From)
 	e.Room, e.To = wireAddress(at)
 	if r.binary {
 		return binaryFrame(&e, r.data)

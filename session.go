@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/finch-go/finch/internal/hub"
 	"github.com/finch-go/finch/protocol"
 )
 
@@ -48,6 +47,8 @@ type Session struct {
 	grace   *time.Timer
 	drops   int // counts graces: a timer that fired late is known by it
 	over    bool
+	round   uint64 // how many times it was resumed
+	turn    turn   // of the connection that has it
 }
 
 // User returns who is behind the session; empty if nobody in particular.
@@ -70,56 +71,6 @@ func (ses *Session) Socket() *Socket {
 	return ses.socket
 }
 
-// sessions are those that live on this node, with a socket or dropped.
-type sessions struct {
-	mu   sync.Mutex
-	byID map[string]*Session
-}
-
-func (l *sessions) get(id string) *Session {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.byID[id]
-}
-
-// put adds a session; it answers the one that has the id already, else nil.
-func (l *sessions) put(ses *Session) (already *Session) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if already = l.byID[ses.id]; already != nil {
-		return already
-	}
-	if l.byID == nil {
-		l.byID = make(map[string]*Session)
-	}
-	l.byID[ses.id] = ses
-	return nil
-}
-
-func (l *sessions) drop(ses *Session) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.byID[ses.id] == ses {
-		delete(l.byID, ses.id)
-	}
-}
-
-func (l *sessions) count() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.byID)
-}
-
-func (l *sessions) all() []*Session {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	list := make([]*Session, 0, len(l.byID))
-	for _, ses := range l.byID {
-		list = append(list, ses)
-	}
-	return list
-}
-
 // begin gives a socket a session of its own.
 func (m *SocketManager) begin(s *Socket) *Session {
 	ses := &Session{manager: m, id: s.ID(), user: s.User(), socket: s}
@@ -132,15 +83,15 @@ func (m *SocketManager) begin(s *Socket) *Session {
 
 // adopt makes a session that is not here yet that of a socket. If it has come
 // here meanwhile, with another socket of the client, it is moved.
-func (m *SocketManager) adopt(s *Socket, t *ticket, r resumption) resumption {
-	ses := &Session{manager: m, id: t.session, user: t.user}
+func (m *SocketManager) adopt(s *Socket, t *ticket, turn turn, r resumption) resumption {
+	ses := &Session{manager: m, id: t.session, user: t.user, round: t.round + 1, turn: turn}
 	ses.mu.Lock() // whoever finds it waits until the socket has it
 	for {
 		already := m.sessions.put(ses)
 		if already == nil {
 			break
 		}
-		if moved, ok := already.moveTo(s); ok {
+		if moved, ok := already.moveTo(s, turn); ok {
 			ses.mu.Unlock()
 			return moved
 		}
@@ -204,7 +155,7 @@ func (s *Socket) saidHello() bool { return s.session() != nil }
 func (s *Socket) Session() *Session { return s.session() }
 
 // resumption is what a client comes back to. It has no session if the socket
-// has ended meanwhile.
+// has ended meanwhile, or a later one of the client has the session.
 type resumption struct {
 	session *Session
 	held    bool // it had not left
@@ -213,37 +164,65 @@ type resumption struct {
 
 // resume makes the session of a ticket that of a new socket. The old socket, if
 // it still lives, is closed.
-func (m *SocketManager) resume(ctx context.Context, s *Socket, t *ticket) resumption {
+//
+// A hello may wait on a node that stands still, while its client gives up and
+// resumes elsewhere: it comes too late then, and takes nothing from anybody.
+func (m *SocketManager) resume(ctx context.Context, s *Socket, t *ticket, attempt uint64) resumption {
+	turn := turn{t.round, attempt}
 	if ses := m.sessions.get(t.session); ses != nil {
-		if r, ok := ses.moveTo(s); ok {
+		if r, ok := ses.moveTo(s, turn); ok {
 			return r
 		}
 	}
 	r := resumption{granted: t.rooms}
 	if t.node != m.node.id {
-		if granted, held, known := m.node.takeFrom(ctx, t.node, t.session); known {
-			r.granted, r.held = granted, held
+		switch granted, answer := m.node.takeFrom(ctx, t.node, t.session, turn); answer {
+		case sessionGiven:
+			r.granted, r.held = granted, true
+		case sessionKept:
+			s.superseded()
+			return resumption{}
 		}
 	}
-	return m.adopt(s, t, r)
+	return m.adopt(s, t, turn, r)
+}
+
+// superseded closes a socket that came too late for its session.
+func (s *Socket) superseded() {
+	s.close(protocol.CloseReplaced, "a later connection has this session")
+}
+
+// A turn is a client's try to resume: with which of the session's tickets, and
+// the client's own number of the connection, 0 if it numbers none. Of two tries
+// the later one has the session.
+type turn struct{ round, attempt uint64 }
+
+// late tells whether a try is older than that of the connection that has the
+// session. Called with mu held.
+func (ses *Session) late(t turn) bool {
+	return t.round < ses.turn.round || t.round == ses.turn.round && t.attempt > 0 && t.attempt < ses.turn.attempt
 }
 
 // moveTo gives the session another socket, with the rooms that the server had
 // joined the old one to; false if the session is over. All of it is one step: a
 // client in a hurry may take the session to the next socket already.
-func (ses *Session) moveTo(s *Socket) (r resumption, ok bool) {
+func (ses *Session) moveTo(s *Socket, turn turn) (r resumption, ok bool) {
 	m := ses.manager
 	ses.mu.Lock()
 	switch {
 	case ses.over:
 		ses.mu.Unlock()
 		return r, false
+	case ses.late(turn):
+		ses.mu.Unlock()
+		s.superseded()
+		return r, true
 	case !s.take(ses): // the new socket has ended meanwhile: nothing has changed
 		ses.mu.Unlock()
 		return r, true
 	}
 	old, granted, present := ses.strip()
-	ses.socket = s
+	ses.socket, ses.turn, ses.round = s, turn, ses.round+1
 	for _, room := range granted {
 		s.grant(room)
 	}
@@ -256,13 +235,17 @@ func (ses *Session) moveTo(s *Socket) (r resumption, ok bool) {
 }
 
 // surrender ends the session on this node, because its client has come to
-// another; false if it is over already.
-func (ses *Session) surrender() (granted []string, ok bool) {
+// another.
+func (ses *Session) surrender(turn turn) (granted []string, answer sessionAnswer) {
 	m := ses.manager
 	ses.mu.Lock()
-	if ses.over {
+	switch {
+	case ses.over:
 		ses.mu.Unlock()
-		return nil, false
+		return nil, sessionUnknown
+	case ses.late(turn):
+		ses.mu.Unlock()
+		return nil, sessionKept
 	}
 	old, granted, present := ses.strip()
 	ses.over = true
@@ -272,7 +255,7 @@ func (ses *Session) surrender() (granted []string, ok bool) {
 	if old != nil {
 		old.close(protocol.CloseReplaced, "another connection resumed this session")
 	}
-	return granted, true
+	return granted, sessionGiven
 }
 
 // revoke takes a session that has no socket out of a room.
@@ -394,13 +377,6 @@ func (m *SocketManager) parted(s *Socket, why CloseReason) {
 	m.guardSession("OnLeave", m.sessionEvent.OnLeave != nil, func() { m.sessionEvent.OnLeave(m.alive, ses, why) })
 }
 
-// endSessions lets the sessions leave that wait for their clients.
-func (m *SocketManager) endSessions(why CloseReason) {
-	for _, ses := range m.sessions.all() {
-		ses.leave(why, 0)
-	}
-}
-
 // forgetSessions lets go of those, and says nothing: their clients may be back on
 // another node already.
 func (m *SocketManager) forgetSessions() {
@@ -432,20 +408,6 @@ func (s *Socket) name() string {
 	return s.clientID()
 }
 
-// memberCalled answers which member of this node a client is, or nil.
-func (m *SocketManager) memberCalled(client string) *hub.Member {
-	if client == "" {
-		return nil
-	}
-	if ses := m.sessions.get(client); ses != nil {
-		if s := ses.Socket(); s != nil {
-			return s.member
-		}
-		return nil
-	}
-	return m.hub.Member(client)
-}
-
 // ticketNow makes a ticket for the socket's session as it is now; empty if it
 // has none.
 func (s *Socket) ticketNow() string {
@@ -454,11 +416,18 @@ func (s *Socket) ticketNow() string {
 		return ""
 	}
 	m := s.manager
-	t := &ticket{session: ses.id, user: ses.user, node: m.node.id,
+	t := &ticket{session: ses.id, user: ses.user, node: m.node.id, round: ses.rounds(),
 		expires: time.Now().Add(m.ticketAge), rooms: s.grants()}
 	text, whole := m.sealer.seal(t)
 	if !whole && m.undeclaredHint.take(time.Now()) {
 		m.logger.Warn("finch: a session is in more rooms than its ticket can name; after a crash of this node its client does not come back into all", "socket", s.ID(), "rooms", len(t.rooms))
 	}
 	return text
+}
+
+// rounds answers how many times the session was resumed.
+func (ses *Session) rounds() uint64 {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	return ses.round
 }

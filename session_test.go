@@ -204,3 +204,36 @@ func TestSessionIsTakenOverByAnotherNode(t *testing.T) {
 		}
 	})
 }
+
+// TestHelloThatComesTooLateTakesNothing has a client that gave a hello up, whose
+// node stood still, and resumed elsewhere.
+func TestHelloThatComesTooLateTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(2, finch.SessionEvent{})
+		ann := finchtest.Connect(t, nodes[0], finch.Identity{})
+		first := ann.Hello().Ticket // attempt 1
+		joins(t, ann, "chat:7")
+		ann.Drop()
+		ann.Turn(nodes[1])
+		g := ann.Resume() // attempt 2, with the first ticket
+		if !g.Resumed {
+			t.Fatalf("%+v", g)
+		}
+		second := g.Ticket
+		ann.Resume() // attempt 3, with the second
+		for _, late := range []struct {
+			node    *finch.SocketManager
+			ticket  string
+			attempt int
+		}{{nodes[1], first, 1}, {nodes[1], first, 99}, {nodes[1], second, 2}, {nodes[0], second, 2}} {
+			c := finchtest.Connect(t, late.node, finch.Identity{})
+			c.Send("finch.hello", map[string]any{"version": 1, "ticket": late.ticket, "attempt": late.attempt})
+			if code, _ := c.ExpectClose(); code != 4409 {
+				t.Errorf("attempt %d was closed with %d", late.attempt, code)
+			}
+		}
+		ann.Skip()
+		publishes(t, ann, "chat:7", "still here")
+		hears(t, ann, "still here")
+	})
+}

@@ -44,6 +44,8 @@ type stage struct {
 	acked  map[string]bool
 	gone   map[string]bool // acknowledged and lost or forgotten by the store
 	lives  map[*finch.Session]string
+
+	returning []*actor // of the one who concludes
 }
 
 // playhouse is one node.
@@ -252,21 +254,12 @@ func (w *stage) act(r *rand.Rand, a *actor) {
 	room := stageRooms[r.IntN(len(stageRooms))]
 	w.mu.Lock()
 	away := a.link == nil
-	var again []string
-	for at, s := range a.places {
-		if s.again {
-			again = append(again, at[1:])
-		}
-	}
 	w.mu.Unlock()
-	for _, room := range again {
-		a.join(room)
-	}
 	if away && r.IntN(3) == 0 {
 		a.connect(n)
 		return
 	}
-	a.post()
+	a.insist()
 	pad := 0
 	if r.IntN(4) == 0 {
 		pad = r.IntN(3000)
@@ -365,7 +358,7 @@ func (w *stage) send(n *playhouse, room string, a *actor, r *rand.Rand) {
 		to, name = n.manager.Everyone(), "everyone"
 	}
 	w.mu.Lock()
-	from := n.name + name
+	from := n.name + name + " for " + a.name // each actor has one director, who counts
 	w.waves[from]++
 	said := saying{ID: "wave of " + from, From: from, N: w.waves[from]}
 	var opts []finch.SendOption

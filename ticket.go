@@ -19,6 +19,7 @@ type ticket struct {
 	user    string
 	node    string // where the session lived when this was written
 	expires time.Time
+	round   uint64   // how many times the session had been resumed
 	rooms   []string // that the server joined the session to
 }
 
@@ -65,6 +66,7 @@ func newSealer(secret []byte) sealer {
 // whether none was.
 func (s sealer) seal(t *ticket) (text string, whole bool) {
 	b := binary.AppendVarint(nil, t.expires.Unix())
+	b = binary.AppendUvarint(b, t.round)
 	for _, field := range []string{t.session, t.user, t.node} {
 		b = appendText(b, field)
 	}
@@ -98,6 +100,10 @@ func (s sealer) open(text string, now time.Time) (*ticket, error) {
 		return nil, errBadTicket
 	}
 	t := &ticket{expires: time.Unix(expires, 0)}
+	b = b[n:]
+	if t.round, n = binary.Uvarint(b); n <= 0 {
+		return nil, errBadTicket
+	}
 	b = b[n:]
 	ok := true
 	for _, field := range []*string{&t.session, &t.user, &t.node} {

@@ -17,6 +17,7 @@ import (
 type Broker interface {
 	// Start connects, takes the node's lease and returns when the broker can
 	// serve. ErrUnavailable is returned if it cannot be reached before ctx ends.
+	// After an error it may be called again.
 	// From now on sink's methods are called, even before Start has returned.
 	Start(ctx context.Context, node Node, sink Sink) error
 

@@ -72,8 +72,9 @@ func (c *Client) tooLarge(k *call) bool {
 // flush sends what waited for the connection. It is called with mu held.
 func (c *Client) flush() {
 	queue := c.queue
-	c.queue, c.queueBytes = nil, 0
+	c.queue = nil
 	for _, k := range queue {
+		c.queueBytes -= k.size()
 		switch {
 		case c.tooLarge(k):
 			c.options.Logger.Warn("finch client: a message that waited is larger than the server takes", "path", k.Path)
@@ -131,7 +132,7 @@ func (c *Client) loseCalls() {
 // failCalls fails everything that waits. It is called with mu held.
 func (c *Client) failCalls(why error) {
 	calls, queue := c.calls, c.queue
-	c.calls, c.queue, c.queueBytes = make(map[protocol.ID]*call), nil, 0
+	c.calls, c.queue = make(map[protocol.ID]*call), nil
 	for _, k := range calls {
 		k.finish(nil, why)
 	}

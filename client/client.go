@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/url"
 	"sync"
@@ -19,6 +20,7 @@ type Client struct {
 	options Options
 	inbox   *inbox
 	lastID  atomic.Int64
+	retry   retry // of run's alone
 
 	life context.Context // ends with Close
 	end  context.CancelCauseFunc
@@ -34,7 +36,6 @@ type Client struct {
 
 	handlers map[string]handler
 
-	retry retry
 	token string // the last that Token gave; empty: ask for one
 
 	// The connection. link is nil while there is none; it greets until open.
@@ -45,11 +46,12 @@ type Client struct {
 	// than 0: never.
 	heartbeat time.Duration
 
-	queue      []*call // waits for the connection to open, in order
-	queueBytes int
+	queue      []*call               // waits for the connection to open, in order
+	queueBytes int                   // of queue, and of publishes that are not recorded
 	calls      map[protocol.ID]*call // sent on link, not answered
 
 	ticket   string
+	attempt  int64  // of the last hello with a ticket
 	name     string // under which others see this client
 	rooms    map[string]*room
 	user     place
@@ -75,7 +77,7 @@ func New(address string, o *Options) (*Client, error) {
 		handlers: make(map[string]handler), calls: make(map[protocol.ID]*call), rooms: make(map[string]*room),
 	}
 	c.inbox = newInbox(c.options.InboxBytes)
-	c.retry = retry{first: c.options.RetryFirst, most: c.options.RetryMax, steady: c.options.RetrySteady}
+	c.retry = c.options.retry()
 	c.life, c.end = context.WithCancelCause(context.Background())
 	return c, nil
 }
@@ -203,8 +205,12 @@ func (c *Client) received(l *link, ev frame.Event) {
 			payload = append(make([]byte, 0, len(payload)), payload...)
 		}
 		m, err := parse(payload, ev.Opcode == frame.Binary)
-		if err != nil { // a text of the app's own, or of a later version
-			c.options.Logger.Debug("finch client: passed over a message", "bytes", len(payload), "error", err)
+		switch {
+		case errors.Is(err, protocol.ErrNotEnvelope): // a text of the app's own
+			c.options.Logger.Debug("finch client: passed over a text", "bytes", len(payload))
+			return
+		case err != nil:
+			c.options.Logger.Warn("finch client: passed over a message that is not of the form", "bytes", len(payload), "error", err)
 			return
 		}
 		if item, ok := c.handle(l, m); ok {

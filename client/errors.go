@@ -70,22 +70,3 @@ func (e *ClosedError) Error() string {
 
 // Is reports whether target is [ErrClosed].
 func (e *ClosedError) Is(target error) bool { return target == ErrClosed }
-
-// A LeftError ends [Room.Events] when the server has taken the client out of the
-// room, or has not let it in again.
-type LeftError struct {
-	Room string
-	// Err is the server's reason, a [*Error]; nil if it gave none.
-	Err error
-}
-
-// Error names the room and the reason.
-func (e *LeftError) Error() string {
-	if e.Err == nil {
-		return fmt.Sprintf("client: the server took this client out of room %q", e.Room)
-	}
-	return fmt.Sprintf("client: not in room %q any more: %v", e.Room, e.Err)
-}
-
-// Unwrap returns Err.
-func (e *LeftError) Unwrap() error { return e.Err }

@@ -12,19 +12,20 @@ type Policy struct{ retry }
 // NewPolicy returns the policy of a client with default options.
 func NewPolicy() *Policy {
 	o := (*Options)(nil).filled()
-	return &Policy{retry{first: o.RetryFirst, most: o.RetryMax, steady: o.RetrySteady}}
+	return &Policy{o.retry()}
 }
 
 // An Ending is how a connection ended.
 type Ending struct {
 	Code       int
 	Opened     bool
+	Drained    bool
 	Held, Slot time.Duration
 }
 
 // After is what follows.
 func (p *Policy) After(e Ending, canRenew bool, random float64) (stop, newToken bool, delay time.Duration) {
-	v := p.after(ending{code: e.Code, opened: e.Opened, held: e.Held, slot: e.Slot}, canRenew, random)
+	v := p.after(ending{code: e.Code, opened: e.Opened, held: e.Held, drained: e.Drained, slot: e.Slot}, canRenew, random)
 	return v.stop, v.newToken, v.delay
 }
 

@@ -76,3 +76,40 @@ func FuzzMessagesOfTheServer(f *testing.F) {
 		})
 	})
 }
+
+// FuzzAnswerOfTheHandshake gives a client whatever a server may answer: it must
+// try again.
+func FuzzAnswerOfTheHandshake(f *testing.F) {
+	for _, answer := range []string{
+		"", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n",
+		"HTTP/1.1 101 X\r\nUpgrade: h2c\r\n\r\n", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 3\r\n\r\nno.",
+		"HTTP/1.1 401\r\n\r\n", "HTTP/1.0 403 Forbidden\r\n\r\n", "HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", "\x16\x03\x01\x02\x00\x01",
+	} {
+		f.Add([]byte(answer))
+	}
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		inMemory(t, func(w *world) {
+			c := w.client(client.Options{})
+			go c.Connect(context.Background())
+			ctx, cancel := soon()
+			defer cancel()
+			h, err := w.door.Knock(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.Say(answer)
+			synctest.Wait()
+			switch s := c.State(); s.Phase {
+			case client.Waiting:
+				w.greet()
+			case client.Closed:
+				if s.Code != 4401 && s.Code != 4403 {
+					t.Errorf("the client stopped: %+v", s)
+				}
+			default:
+				t.Errorf("the client is %+v", s)
+			}
+		})
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -227,6 +228,20 @@ func TestSendingIsBounded(t *testing.T) {
 			conn.take("x")
 		}
 		wantError(t, "beyond the server's limit", c.Send("x", strings.Repeat("y", 70_000)), client.ErrTooLarge)
+		conn.Drop() // and the queue is as long as before
+		synctest.Wait()
+		for i := range 100 {
+			if err := c.Send("x", strings.Repeat("y", 100)); err != nil {
+				if i != sent {
+					t.Errorf("now %d messages wait, before %d", i, sent)
+				}
+				break
+			}
+		}
+		conn, _ = w.greet()
+		for range sent {
+			conn.take("x")
+		}
 		if err := c.Send("x", "room again"); err != nil {
 			t.Error(err)
 		}
@@ -238,6 +253,51 @@ func TestSendingIsBounded(t *testing.T) {
 		}
 		c.Close()
 		wantError(t, "after Close", c.Send("x", 1), client.ErrClosed)
+	})
+}
+
+// deafConn takes the handshake and finch.hello, and then nothing any more.
+type deafConn struct {
+	net.Conn
+	written int
+	closed  chan struct{}
+}
+
+func (d *deafConn) Write(b []byte) (int, error) {
+	if d.written++; d.written > 2 {
+		<-d.closed
+		return 0, net.ErrClosed
+	}
+	return d.Conn.Write(b)
+}
+
+func (d *deafConn) Close() error {
+	select {
+	case <-d.closed:
+	default:
+		close(d.closed)
+	}
+	return d.Conn.Close()
+}
+
+func TestSendingToAServerThatDoesNotReadIsBounded(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.client(client.Options{QueueBytes: 1000, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			nc, err := w.server.Dial(ctx, network, address)
+			return &deafConn{Conn: nc, closed: make(chan struct{})}, err
+		}})
+		w.open(c)
+		for i := range 100 {
+			if err := c.Send("x", strings.Repeat("y", 100)); err != nil {
+				wantError(t, "Send", err, client.ErrQueueFull)
+				if i < 5 {
+					t.Errorf("after %d messages of 100 bytes the queue is full", i)
+				}
+				return
+			}
+			synctest.Wait()
+		}
+		t.Error("a hundred messages of 100 bytes wait in 1,000")
 	})
 }
 

@@ -7,8 +7,12 @@ import (
 	"github.com/finch-go/finch/protocol"
 )
 
-// grace is what a living server may take longer than its heartbeat.
-const grace = 5 * time.Second
+const (
+	// grace is what a living server may take longer than its heartbeat.
+	grace = 5 * time.Second
+	// defaultHeartbeat, in milliseconds, is for a server that has none.
+	defaultHeartbeat = 25_000
+)
 
 // What every server takes in one finch.hello unless it says otherwise.
 const (
@@ -24,6 +28,7 @@ const maxDrain = time.Hour
 type hello struct {
 	Version  int               `json:"version"`
 	Ticket   string            `json:"ticket,omitempty"`
+	Attempt  int64             `json:"attempt,omitempty"` // beside a ticket; rises from hello to hello
 	Rooms    map[string]string `json:"rooms,omitempty"`
 	User     string            `json:"user,omitempty"`
 	Everyone string            `json:"everyone,omitempty"`
@@ -49,6 +54,12 @@ func (c *Client) greet(l *link) bool {
 	}
 	c.link, c.open = l, false
 	data := hello{Version: protocol.Version, Ticket: c.ticket, User: c.user.text, Everyone: c.everyone.text}
+	if data.Ticket != "" {
+		// A program that is started again with its old ticket must not count from
+		// one, or the server would think that it comes from the past.
+		c.attempt = max(c.attempt+1, time.Now().UnixMilli())
+		data.Attempt = c.attempt
+	}
 	c.nameRooms(&data)
 	c.user.asked = c.user.text != ""
 	c.everyone.asked = c.everyone.text != ""
@@ -106,8 +117,10 @@ func (c *Client) welcomed(l *link, m *incoming, err error) {
 	}
 	c.name = w.From
 	c.limits = w.Limits
-	c.heartbeat = c.options.Heartbeat
-	if c.heartbeat == 0 && w.Heartbeat > 0 {
+	if c.heartbeat = c.options.Heartbeat; c.heartbeat == 0 {
+		if w.Heartbeat <= 0 {
+			w.Heartbeat = defaultHeartbeat
+		}
 		c.heartbeat = milliseconds(w.Heartbeat, time.Hour) + grace
 	}
 	c.open = true

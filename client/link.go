@@ -18,6 +18,8 @@ const (
 	writePatience = 15 * time.Second
 	// closePatience is how long the server has to answer a close frame.
 	closePatience = 2 * time.Second
+	// writePiece is written at once, in bytes.
+	writePiece = 32 << 10
 	// readBuffer is read at once, in bytes.
 	readBuffer = 16 << 10
 )
@@ -169,7 +171,7 @@ func (l *link) ended() (e ending, reason string) {
 	defer l.mu.Unlock()
 	e = *l.end
 	if !l.slot.IsZero() {
-		e.slot = time.Until(l.slot)
+		e.drained, e.slot = true, time.Until(l.slot)
 	}
 	return e, l.reason
 }
@@ -250,8 +252,7 @@ func (l *link) write() {
 		b, last := l.out, l.closing
 		l.out = spare[:0]
 		l.mu.Unlock()
-		l.nc.SetWriteDeadline(time.Now().Add(writePatience))
-		if _, err := l.nc.Write(b); err != nil {
+		if err := l.writeAll(b); err != nil {
 			l.fail(protocol.CloseAbnormal, "the connection broke: "+err.Error())
 			return
 		}
@@ -263,4 +264,18 @@ func (l *link) write() {
 			spare = nil
 		}
 	}
+}
+
+// writeAll writes in pieces, so that the deadline is for the server's taking none
+// of it, and not for a slow network.
+func (l *link) writeAll(b []byte) error {
+	for len(b) > 0 {
+		piece := b[:min(len(b), writePiece)]
+		l.nc.SetWriteDeadline(time.Now().Add(writePatience))
+		if _, err := l.nc.Write(piece); err != nil {
+			return err
+		}
+		b = b[len(piece):]
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/finch-go/finch/protocol"
@@ -68,13 +69,17 @@ type incoming struct {
 	size   int
 }
 
+// anyDepth is as deep as encoding/json goes: how deep is too deep is the server's
+// to say, and a recorded message that is passed over would be lost.
+var anyDepth = protocol.ParseOptions{MaxDepth: math.MaxInt}
+
 // parse reads a frame's payload, which it keeps.
 func parse(payload []byte, binary bool) (m incoming, err error) {
 	m.size = len(payload)
 	if binary {
-		m.Envelope, m.binary, err = protocol.ParseBinary(payload, protocol.ParseOptions{})
+		m.Envelope, m.binary, err = protocol.ParseBinary(payload, anyDepth)
 	} else {
-		m.Envelope, err = protocol.Parse(payload, protocol.ParseOptions{})
+		m.Envelope, err = protocol.Parse(payload, anyDepth)
 	}
 	if err != nil {
 		return incoming{}, err

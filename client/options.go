@@ -59,8 +59,9 @@ type Options struct {
 	RetryFirst, RetryMax, RetrySteady time.Duration
 	// Heartbeat is the silence of the server after which the client sends a ping;
 	// when still nothing comes for HeartbeatTimeout, the connection is given up.
-	// Zero: what finch.hello says and 5 s more, as a server that lives pings a
-	// silent client; and 10 s. Negative: never.
+	// Zero: 5 s more than the heartbeat that finch.hello tells, as a server that
+	// lives pings a silent client, or 30 s if it has none; and 10 s. Negative:
+	// never.
 	Heartbeat, HeartbeatTimeout time.Duration
 
 	// QueueBytes bounds what waits to be sent, publishes included: while there is
@@ -122,4 +123,9 @@ func (o *Options) filled() Options {
 		}
 	}
 	return f
+}
+
+// retry is the policy that the options make.
+func (o *Options) retry() retry {
+	return retry{first: o.RetryFirst, most: o.RetryMax, steady: o.RetrySteady}
 }

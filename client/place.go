@@ -27,6 +27,13 @@ func (p *place) adopt(text string) bool {
 	return true
 }
 
+// begin is adopt where what was before does not count. Where nothing was published
+// yet there is no position.
+func (p *place) begin(text string) {
+	p.text = ""
+	p.adopt(text)
+}
+
 // advance is adopt, but never goes back within an epoch.
 func (p *place) advance(text string) bool {
 	return p.isNew(text) && p.adopt(text)

@@ -28,7 +28,7 @@ type room struct {
 	join    *call       // finch.join under way
 	again   *time.Timer // to join again; nil: not planned
 	refused retry       // how often in a row it was unavailable
-	joiners []func(*Joined, error)
+	joiners []*joiner
 
 	stream  *stream // nil: messages go to the handlers of On
 	readers int     // calls of Events that have not returned
@@ -46,8 +46,7 @@ type room struct {
 func (c *Client) record(name string) *room {
 	r := c.rooms[name]
 	if r == nil {
-		r = &room{c: c, name: name, refused: c.retry, window: maxWindow}
-		r.refused.failures = 0
+		r = &room{c: c, name: name, refused: c.options.retry(), window: maxWindow}
 		c.rooms[name] = r
 	}
 	return r
@@ -117,12 +116,11 @@ func (r *room) in(s *standing) Event {
 	var event Event
 	switch {
 	case reset:
-		r.adopt(s.Position)
+		r.begin(s.Position)
 		event = r.tell(&Reset{Room: r.name, Position: s.Position, Reason: s.Reason})
 	case recovered: // the messages move it
 	case fresh:
-		r.text = "" // where nothing was published yet there is no position
-		r.adopt(s.Position)
+		r.begin(s.Position)
 	default: // joined once more, in the middle
 		r.advance(s.Position)
 	}
@@ -253,10 +251,18 @@ func (r *room) joinLater() {
 	r.again = t
 }
 
-func (r *room) settleJoiners(j *Joined, err error) {
+// A joiner is a call of Join that waits.
+type joiner struct {
+	done   chan struct{} // closed when the others are set
+	joined *Joined
+	err    error
+}
+
+func (r *room) settleJoiners(joined *Joined, err error) {
 	joiners := r.joiners
 	r.joiners = nil
-	for _, settle := range joiners {
-		settle(j, err)
+	for _, j := range joiners {
+		j.joined, j.err = joined, err
+		close(j.done)
 	}
 }

@@ -26,9 +26,9 @@ type ending struct {
 	code   int           // the server's close code; 1006 if it sent none
 	opened bool          // finch.hello was answered
 	held   time.Duration // for how long it was open
-	// slot is how long it is until the moment that finch.drain gave; not more
-	// than 0 if it gave none, or if that moment has come.
-	slot time.Duration
+
+	drained bool          // finch.drain gave the moment to come back
+	slot    time.Duration // how long it is until then; not more than 0 if it has come
 }
 
 // verdict is what follows from an ending.
@@ -57,8 +57,8 @@ func (r *retry) after(e ending, canRenew bool, random float64) verdict {
 		}
 		return verdict{newToken: true, delay: r.jitter(e, random)}
 	}
-	if e.slot > 0 { // the server spreads its clients better than chance does
-		return verdict{delay: e.slot}
+	if e.drained { // the server spreads its clients better than chance does
+		return verdict{delay: max(e.slot, 0)}
 	}
 	return verdict{delay: r.jitter(e, random)}
 }

@@ -49,10 +49,12 @@ func TestASlotIsObeyedExactly(t *testing.T) {
 		for _, code := range []int{1012, 1001, 1006, 4408} {
 			p := client.NewPolicy()
 			p.After(refused, false, random)
-			e := lost
-			e.Code, e.Slot = code, 1234*time.Millisecond
-			if stop, _, delay := p.After(e, false, random); stop || delay != e.Slot {
-				t.Errorf("after %d the delay is %v, not the slot's %v", code, delay, e.Slot)
+			for _, slot := range []time.Duration{1234 * time.Millisecond, 0, -time.Second} {
+				e := lost
+				e.Code, e.Drained, e.Slot = code, true, slot
+				if stop, _, delay := p.After(e, false, random); stop || delay != max(slot, 0) {
+					t.Errorf("after %d the delay is %v, and the slot in %v", code, delay, slot)
+				}
 			}
 		}
 	}
@@ -61,7 +63,7 @@ func TestASlotIsObeyedExactly(t *testing.T) {
 func TestCodesThatStopDoStop(t *testing.T) {
 	for _, code := range []int{1000, 1002, 1003, 1007, 1008, 4403, 4409, 3000, 4999} {
 		e := lost
-		e.Code, e.Slot = code, time.Second
+		e.Code, e.Drained, e.Slot = code, true, time.Second
 		if stop, _, _ := client.NewPolicy().After(e, true, 0.5); !stop {
 			t.Errorf("%d does not stop the client", code)
 		}
@@ -109,7 +111,7 @@ func arrivals(seed uint64, end client.Ending, slot func(i int, r *rand.Rand) tim
 		policies[i] = client.NewPolicy()
 		e := end
 		if slot != nil {
-			e.Slot = slot(i, r)
+			e.Drained, e.Slot = true, slot(i, r)
 		}
 		_, _, delay := policies[i].After(e, false, r.Float64())
 		due = append(due, one{delay, i})

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/finch-go/finch/protocol"
@@ -29,11 +30,7 @@ func (r Room) Name() string { return r.name }
 // taken back.
 func (r Room) Join(ctx context.Context) (Joined, error) {
 	c := r.client
-	type settled struct {
-		joined *Joined
-		err    error
-	}
-	answer := make(chan settled, 1)
+	j := &joiner{done: make(chan struct{})}
 	c.mu.Lock()
 	if c.closed != nil {
 		c.mu.Unlock()
@@ -41,32 +38,46 @@ func (r Room) Join(ctx context.Context) (Joined, error) {
 	}
 	record := c.record(r.name)
 	record.openStream()
+	before := record.wanted
 	record.wanted = true
 	if record.member && !record.asked {
 		defer c.mu.Unlock()
 		return Joined{Room: r.name, Position: record.text}, nil
 	}
-	record.joiners = append(record.joiners, func(j *Joined, err error) { answer <- settled{j, err} })
+	record.joiners = append(record.joiners, j)
 	if !record.asked && record.again == nil {
 		record.sendJoin()
 	}
 	c.mu.Unlock()
 	select {
-	case s := <-answer:
-		if s.err != nil {
-			return Joined{}, s.err
-		}
-		return *s.joined, nil
+	case <-j.done:
 	case <-c.life.Done():
 		return Joined{}, context.Cause(c.life)
 	case <-ctx.Done():
+		if record.withdraw(j, before) {
+			return Joined{}, context.Cause(ctx)
+		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !record.member {
-		record.abandon()
+	if j.err != nil {
+		return Joined{}, j.err
 	}
-	return Joined{}, context.Cause(ctx)
+	return *j.joined, nil
+}
+
+// withdraw takes a call of Join back, and the join with it if nobody else wants
+// the client to be in the room; false if the call was settled meanwhile.
+func (r *room) withdraw(j *joiner, before bool) bool {
+	r.c.mu.Lock()
+	defer r.c.mu.Unlock()
+	i := slices.Index(r.joiners, j)
+	if i < 0 {
+		return false
+	}
+	r.joiners = slices.Delete(r.joiners, i, i+1)
+	if !before && len(r.joiners) == 0 {
+		r.abandon()
+	}
+	return true
 }
 
 // Leave leaves the room. Nothing of it comes any more, what waited is forgotten,
@@ -98,6 +109,9 @@ func (r Room) Leave(ctx context.Context) error {
 	defer c.mu.Unlock()
 	record.leaving = false
 	record.tidy()
+	if errors.Is(err, ErrConnectionLost) && !given { // with it the membership: the next one does not ask for it
+		return nil
+	}
 	return err
 }
 

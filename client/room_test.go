@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,6 +74,7 @@ func TestASlowLoopLagsAndIsCaughtUp(t *testing.T) {
 		conn.Answer(m, `{"room":"chat:7","position":"e.10.a","recovered":true,"missed":16}`)
 		for i := 11; i <= 27; i++ {
 			conn.post(i, fmt.Sprint(i))
+			synctest.Wait() // the loop keeps up
 		}
 		want := []string{"joined e.0.a false 0"}
 		for i := 1; i <= 10; i++ {
@@ -200,6 +202,29 @@ func TestAJoinThatIsGivenUpIsTakenBack(t *testing.T) {
 	})
 }
 
+func TestAJoinThatOthersWaitForIsNotTakenBack(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.client(client.Options{})
+		conn := w.open(c)
+		join := func(d time.Duration) <-chan error {
+			ctx, cancel := context.WithTimeout(context.Background(), d)
+			return start(func() error { defer cancel(); _, err := c.Room("chat:7").Join(ctx); return err })
+		}
+		long := join(time.Hour)
+		synctest.Wait()
+		wantError(t, "the impatient one", <-join(time.Second), context.DeadlineExceeded)
+		conn.admit(at(0))
+		wantError(t, "the patient one", <-long, nil)
+		conn.idle()
+		conn.Drop() // the client is in the room, for all that who asks again during the break
+		synctest.Wait()
+		wantError(t, "another impatient one", <-join(time.Millisecond), context.DeadlineExceeded)
+		if _, hello := w.greet(); hello["rooms"] == nil {
+			t.Errorf("finch.hello does not name the room: %v", hello)
+		}
+	})
+}
+
 func TestAnUnavailableRoomIsTriedAgain(t *testing.T) {
 	inMemory(t, func(w *world) {
 		c := w.client(client.Options{})
@@ -231,9 +256,10 @@ func TestRoomsWithoutALoopAreToldToOnEvent(t *testing.T) {
 		conn.post(7, "7")
 		conn.event(protocol.PathReset, `{"room":"chat:7","position":"f.1.a","reason":"epoch"}`)
 		conn.event(protocol.PathReset, `{"to":"user","position":"u.1.a","reason":"trimmed"}`)
+		conn.event("post", strings.Repeat("[", 500)+strings.Repeat("]", 500)) // deeper than most servers take
 		conn.event(protocol.PathLeft, `{"room":"chat:7"}`)
 		synctest.Wait()
-		wantWords(t, told, "joined e.5.a false 0", "6", "lagged", "7", "reset f.1.a epoch", "reset u.1.a trimmed", "left <nil>")
+		wantWords(t, told, "joined e.5.a false 0", "6", "lagged", "7", "reset f.1.a epoch", "reset u.1.a trimmed", "post "+strings.Repeat("[", 500)+strings.Repeat("]", 500), "left <nil>")
 		if n := client.Kept(c); n != 0 {
 			t.Errorf("of %d rooms something is kept", n)
 		}
@@ -289,7 +315,7 @@ func TestPresenceIsWatchedAsAWhole(t *testing.T) {
 				for _, m := range p.Members {
 					line += fmt.Sprintf(" %s*%d", m.ID, m.Devices)
 				}
-				if seen = append(seen, line); len(seen) == 4 {
+				if seen = append(seen, line); len(seen) == 6 {
 					return nil
 				}
 			}
@@ -301,6 +327,7 @@ func TestPresenceIsWatchedAsAWhole(t *testing.T) {
 		m := conn.take(protocol.PathPresence)
 		change(`{"joined":[{"id":"d","devices":1}],"count":3}`) // crosses the answer: is applied behind it
 		conn.Answer(m, `{"members":[{"id":"b","devices":1},{"id":"a","devices":2}],"count":2}`)
+		synctest.Wait()
 		change(`{"joined":[{"id":"c","devices":1}],"left":["b"],"count":2}`)
 		synctest.Wait()
 		change(`{"joined":[],"count":"nonsense"}`)
@@ -308,13 +335,121 @@ func TestPresenceIsWatchedAsAWhole(t *testing.T) {
 		synctest.Wait()
 		change(`{"count":1000,"partial":true}`)
 		conn.Answer(conn.take(protocol.PathPresence), `{"members":[{"id":"z","devices":1}],"count":1}`)
+		conn.event(protocol.PathLeft, `{"room":"chat:7","error":{"code":"unavailable","message":"later"}}`)
+		conn.Answer(conn.take(protocol.PathJoin), `{"room":"chat:7","position":"e.0.a","recovered":true}`)
+		conn.Answer(conn.take(protocol.PathPresence), `{"members":[],"count":0}`) // the watch ended with the membership
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		wantWords(t, seen, "2: a*2 b*1", "2: a*2 c*1 d*1", "2: a*2 c*3 d*1", "1: z*1")
+		wantWords(t, seen, "2: a*2 b*1", "3: a*2 b*1 d*1", "2: a*2 c*1 d*1", "2: a*2 c*3 d*1", "1: z*1", "0:")
 		m = conn.take(protocol.PathPresence) // nobody watches any more
 		if string(m.Data) != `{"room":"chat:7","watch":false,"limit":1}` {
 			t.Errorf("the watch was ended with %s", m.Data)
+		}
+	})
+}
+
+func TestARoomThatNobodyReadsIsBounded(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.client(client.Options{RoomQueue: 4})
+		conn := w.open(c)
+		room := w.joined(c, conn)
+		for i := range 10_000 {
+			conn.event(protocol.PathLagged, `{"room":"chat:7"}`)
+			conn.event(protocol.PathReset, fmt.Sprintf(`{"room":"chat:7","position":"e.%d.a","reason":"trimmed"}`, i+1))
+			conn.Send(protocol.Envelope{Path: "typing", Status: 200, Room: "chat:7"})
+		}
+		synctest.Wait()
+		told, _ := reading(context.Background(), room)
+		got := told()
+		if len(got) > 4+64 {
+			t.Errorf("%d events waited", len(got))
+		}
+		if last := got[len(got)-1]; last != "reset e.10000.a trimmed" {
+			t.Errorf("the last of them is %s", last)
+		}
+	})
+}
+
+func TestARoomOfTheServersIsLeftOverABreak(t *testing.T) {
+	inMemory(t, func(w *world) {
+		var told []string
+		c := w.client(client.Options{OnEvent: func(ctx context.Context, e client.Event) { told = append(told, inWords(e)) }})
+		conn := w.open(c)
+		conn.event("finch.joined", `{"room":"chat:7","position":"e.5.a"}`)
+		synctest.Wait()
+		conn.Drop()
+		synctest.Wait()
+		left := start(func() error { return c.Room("chat:7").Leave(context.Background()) })
+		conn, hello := w.greet()
+		if hello["rooms"] != nil {
+			t.Errorf("finch.hello names a room that was left: %v", hello)
+		}
+		conn.event("finch.joined", `{"room":"chat:7","position":"e.5.a"}`) // the ticket lists it
+		conn.Answer(conn.take(protocol.PathLeave), "null")
+		if err := <-left; err != nil {
+			t.Error(err)
+		}
+		wantWords(t, told, "joined e.5.a false 0")
+		if n := client.Kept(c); n != 0 {
+			t.Errorf("of %d rooms something is kept", n)
+		}
+		if err := c.Room("elsewhere").Leave(context.Background()); err != nil {
+			t.Errorf("to leave a room one is not in: %v", err)
+		}
+		room := w.joined(c, conn)
+		left = start(func() error { return room.Leave(context.Background()) })
+		conn.take(protocol.PathLeave)
+		conn.Drop() // with it the membership
+		if err := <-left; err != nil {
+			t.Errorf("the connection was lost while a room was left: %v", err)
+		}
+	})
+}
+
+func TestPresenceAndHistoryWaitUntilTheClientIsIn(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.client(client.Options{})
+		conn := w.open(c)
+		room := w.joined(c, conn)
+		conn.Drop()
+		conn, _ = w.greet()
+		present := start(func() error { _, err := room.Presence(context.Background()); return err })
+		shown := start(func() error { return room.SetPresence(context.Background(), map[string]bool{"typing": true}) })
+		read := start(func() error { _, err := room.History(context.Background(), nil); return err })
+		conn.idle()
+		conn.event("finch.joined", `{"room":"chat:7","position":"e.0.a","recovered":true}`)
+		for range 3 {
+			ctx, cancel := soon()
+			m, err := conn.Next(ctx)
+			cancel()
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch string(m.Data) {
+			case `{"room":"chat:7"}`:
+				if m.Path == protocol.PathHistory {
+					conn.Answer(m, `{"messages":[{"path":"x","binary":"no base64"}]}`)
+				} else {
+					conn.Answer(m, `["no presence"]`)
+				}
+			case `{"room":"chat:7","limit":1,"data":{"typing":true}}`:
+				conn.Answer(m, `{"members":[],"count":0}`)
+			default:
+				t.Errorf("the client asked %v", m)
+			}
+		}
+		if err := <-shown; err != nil {
+			t.Error(err)
+		}
+		if err := <-present; err == nil {
+			t.Error("an answer that makes no sense is taken for who is there")
+		}
+		if err := <-read; err == nil {
+			t.Error("a message that makes no sense is taken for one")
+		}
+		if err := room.SetPresence(context.Background(), func() {}); err == nil {
+			t.Error("a function is shown to others")
 		}
 	})
 }

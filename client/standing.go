@@ -87,7 +87,7 @@ func (c *Client) addressStands(path string, s *standing) Event {
 	switch path {
 	case protocol.PathReset:
 		p.asked = false
-		p.adopt(s.Position)
+		p.begin(s.Position)
 		return &Reset{To: s.To, Position: s.Position, Reason: s.Reason}
 	case protocol.PathJoined:
 		p.asked = false

@@ -31,6 +31,7 @@ type Outcome struct {
 // standing is where a client stands: what it needs to resume.
 type standing struct {
 	ticket    string
+	attempt   int               // of its connections
 	positions map[string]string // of rooms, "" where unknown; by the key of place
 	awaited   map[string]bool   // places that are being resumed
 }
@@ -94,7 +95,8 @@ func (s *standing) set(at, position string) {
 // hello makes the request of a client that comes, or comes back.
 func (s *standing) hello() map[string]any {
 	rooms := map[string]string{}
-	data := map[string]any{"version": protocol.Version}
+	s.attempt++
+	data := map[string]any{"version": protocol.Version, "attempt": s.attempt}
 	s.awaited = make(map[string]bool)
 	for at, position := range s.positions {
 		if position != "" {

@@ -91,19 +91,28 @@ func (in *Inbox) Messages(room string) []broker.Message {
 // until waits until f, called with the lock held, is true.
 func (in *Inbox) until(t *testing.T, what string, f func() bool) {
 	t.Helper()
+	in.eventually(t, what, func() bool {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		return f()
+	})
+}
+
+// eventually waits until f, asked after each change, is true.
+func (in *Inbox) eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	for {
 		in.mu.Lock()
-		if f() {
-			in.mu.Unlock()
-			return
-		}
 		if in.changed == nil {
 			in.changed = make(chan struct{})
 		}
 		changed := in.changed
 		in.mu.Unlock()
+		if f() {
+			return
+		}
 		select {
 		case <-changed:
 		case <-late.C:
@@ -130,6 +139,27 @@ func (in *Inbox) States() []broker.State {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return slices.Clone(in.states)
+}
+
+// Ups returns the nodes that came, as they came.
+func (in *Inbox) Ups() []broker.NodeState {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.Clone(in.up)
+}
+
+// Downs returns the nodes that went, as they went.
+func (in *Inbox) Downs() []broker.NodeState {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.Clone(in.down)
+}
+
+// Sent returns what was received, as it came.
+func (in *Inbox) Sent() []broker.Sent {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.Clone(in.sent)
 }
 
 // UncertainCount returns how often Uncertain was called.

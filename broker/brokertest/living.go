@@ -76,9 +76,12 @@ func sendReaches(f *fixture) {
 		}
 	}
 	last.until(f.T, "what was sent", func() bool { return len(last.sent) >= 9 })
+	last.mu.Lock()
+	received := slices.Clone(last.sent)
+	last.mu.Unlock()
 	for _, to := range targets {
 		var got string
-		for _, s := range last.sent {
+		for _, s := range received {
 			if s.To == to {
 				got += string(s.Data)
 			}
@@ -148,15 +151,17 @@ func sharesLive(f *fixture) {
 		return
 	}
 	third, _ := f.start("node-2")
+	f.acquaint("node-2")
 	lives := first.Nodes()
 	if len(lives) != 3 || lives[2].ID != "node-2" || lives[2].Incarnation == "" {
 		f.Fatalf("nodes: %+v", lives)
 	}
 	for i, in := range f.boxes {
-		in.until(f.T, "news of the other nodes", func() bool { return len(in.up) == 2 })
+		in.mu.Lock()
 		if slices.ContainsFunc(in.up, func(n broker.NodeState) bool { return n.ID == lives[i].ID }) {
 			f.Errorf("node %d is told of itself", i)
 		}
+		in.mu.Unlock()
 	}
 	if err := third.SetShare(f.ctx, "r", 100); err != nil {
 		f.Fatal(err)
@@ -170,6 +175,7 @@ func sharesLive(f *fixture) {
 		f.Errorf("%d members on %q: the closed node's still count", n, nodes)
 	}
 	f.start("node-2")
+	in.until(f.T, "news of the node that came back", func() bool { return len(in.up) == 3 })
 	again := first.Nodes()
 	if len(again) != 3 || again[2].Incarnation == lives[2].Incarnation {
 		f.Errorf("the node that came back is %+v, before %+v", again, lives[2])

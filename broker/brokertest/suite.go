@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/finch-go/finch/broker"
@@ -24,6 +26,9 @@ type Store struct {
 	LoseTail func(room string, n int)
 	// Alone: there is never more than one node.
 	Alone bool
+	// Elsewhere: what this store gives no way to do (Advance, LoseTail) is tested on
+	// another store of the same broker, so those tests are left out and not skipped.
+	Elsewhere bool
 }
 
 // Profiles are the histories with which the suite starts its nodes.
@@ -37,55 +42,84 @@ var Profiles = []broker.Profile{
 // Run tests that a broker keeps the contract of package broker. Open makes an
 // empty store for each of its subtests.
 func Run(t *testing.T, open func(t *testing.T) *Store) {
-	tests := []struct {
-		name  string
-		nodes int
-		needs func(*Store) bool
-		test  func(*fixture)
-	}{
-		{"publishes of a room follow each other on every node", 2, nil, publishesFollow},
-		{"publishers at the same time get one order", 2, nil, oneOrder},
-		{"an opened room misses nothing after its head", 2, nil, openMissesNothing},
-		{"a room opened again is the same", 1, nil, openedAgain},
-		{"a key records once", 2, nil, keyRecordsOnce},
-		{"a key belongs to its room and its publisher", 1, nil, keyHasScope},
-		{"a key used for other data is refused", 1, nil, keyReused},
-		{"a key is forgotten after the window", 1, canAdvance, keyExpires},
-		{"a page begins with its anchor", 1, nil, pageHasAnchor},
-		{"a page keeps to its limit", 1, nil, pageLimits},
-		{"a page reads backwards", 1, nil, pageBackwards},
-		{"a trimmed anchor proves nothing", 1, nil, trimmedAnchor},
-		{"a room empty at join is whole until it is trimmed", 1, nil, emptyAtJoin},
-		{"a room without history has positions", 1, nil, noHistory},
-		{"messages leave by age", 1, canAdvance, messagesAge},
-		{"a lost tail shows by its tag", 1, canLoseTail, lostTail},
-		{"a purge begins a new epoch", 2, nil, purge},
-		{"heads tell what changed", 2, nil, headsTellChanges},
-		{"a foreign mark returns all heads", 1, nil, foreignMark},
-		{"misuse is refused", 1, nil, misuse},
-		{"what is sent reaches its target", 2, nil, sendReaches},
-		{"a question is answered by its node", 2, nil, askIsAnswered},
-		{"shares and nodes live with their lease", 2, nil, sharesLive},
-		{"a released room can be opened again", 2, nil, releasedRoom},
-		{"a closed broker is closed", 2, nil, closedBroker},
-		{"a context that has ended ends calls", 1, nil, endedContext},
+	for _, tt := range contract {
+		t.Run(tt.name, func(t *testing.T) { tt.run(t, open(t)) })
 	}
-	for _, tt := range tests {
+}
+
+// RunVirtual is Run with each subtest in a bubble of testing/synctest, for a
+// broker whose nodes and store live in the test's process and wait for nothing
+// that a bubble does not know, such as a socket. Open runs in the bubble, and
+// what it starts has to end in its cleanup. Advance is the bubble's, if the store
+// has none.
+func RunVirtual(t *testing.T, open func(t *testing.T) *Store) {
+	for _, tt := range contract {
 		t.Run(tt.name, func(t *testing.T) {
-			s := open(t)
-			if tt.needs != nil && !tt.needs(s) {
-				t.Skip("the store under test gives no way to do this")
-			}
-			if s.Alone {
-				tt.nodes = 1
-			}
-			f := &fixture{T: t, Store: s, ctx: t.Context()}
-			for i := range tt.nodes {
-				f.start(fmt.Sprintf("node-%d", i))
-			}
-			tt.test(f)
+			synctest.Test(t, func(t *testing.T) {
+				s := open(t)
+				if s.Advance == nil {
+					s.Advance = time.Sleep
+				}
+				tt.run(t, s)
+			})
 		})
 	}
+}
+
+// A clause is one part of the contract.
+type clause struct {
+	name  string
+	nodes int
+	needs func(*Store) bool
+	test  func(*fixture)
+}
+
+func (c clause) run(t *testing.T, s *Store) {
+	if c.needs != nil && !c.needs(s) {
+		if s.Elsewhere {
+			return
+		}
+		t.Skip("the store under test gives no way to do this")
+	}
+	if s.Alone {
+		c.nodes = 1
+	}
+	f := &fixture{T: t, Store: s, ctx: t.Context()}
+	for i := range c.nodes {
+		f.start(fmt.Sprintf("node-%d", i))
+	}
+	c.test(f)
+}
+
+var contract = []clause{
+	{"publishes of a room follow each other on every node", 2, nil, publishesFollow},
+	{"publishers at the same time get one order", 2, nil, oneOrder},
+	{"an opened room misses nothing after its head", 2, nil, openMissesNothing},
+	{"a room opened again is the same", 1, nil, openedAgain},
+	{"rooms are opened and released by many at once", 2, nil, openedByMany},
+	{"a message keeps its bytes", 2, nil, keepsBytes},
+	{"a key records once", 2, nil, keyRecordsOnce},
+	{"a key belongs to its room and its publisher", 1, nil, keyHasScope},
+	{"a key used for other data is refused", 1, nil, keyReused},
+	{"a key is forgotten after the window", 1, canAdvance, keyExpires},
+	{"a page begins with its anchor", 1, nil, pageHasAnchor},
+	{"a page keeps to its limit", 1, nil, pageLimits},
+	{"a page reads backwards", 1, nil, pageBackwards},
+	{"a trimmed anchor proves nothing", 1, nil, trimmedAnchor},
+	{"a room empty at join is whole until it is trimmed", 1, nil, emptyAtJoin},
+	{"a room without history has positions", 1, nil, noHistory},
+	{"messages leave by age", 1, canAdvance, messagesAge},
+	{"a lost tail shows by its tag", 1, canLoseTail, lostTail},
+	{"a purge begins a new epoch", 2, nil, purge},
+	{"heads tell what changed", 2, nil, headsTellChanges},
+	{"a foreign mark returns all heads", 1, nil, foreignMark},
+	{"misuse is refused", 1, nil, misuse},
+	{"what is sent reaches its target", 2, nil, sendReaches},
+	{"a question is answered by its node", 2, nil, askIsAnswered},
+	{"shares and nodes live with their lease", 2, nil, sharesLive},
+	{"a released room can be opened again", 2, nil, releasedRoom},
+	{"a closed broker is closed", 2, nil, closedBroker},
+	{"a context that has ended ends calls", 1, nil, endedContext},
 }
 
 func canAdvance(s *Store) bool  { return s.Advance != nil }
@@ -123,7 +157,19 @@ func (f *fixture) start(id string) (broker.Broker, *Inbox) {
 		}
 	})
 	f.nodes, f.boxes = append(f.nodes, b), append(f.boxes, in)
+	f.acquaint(id)
 	return b, in
+}
+
+// acquaint waits until the node that was started last and the first one know of
+// each other: the news may take a while.
+func (f *fixture) acquaint(id string) {
+	f.Helper()
+	f.boxes[0].eventually(f.T, "news of "+id, func() bool {
+		return slices.ContainsFunc(f.nodes[0].Nodes(), func(n broker.NodeState) bool { return n.ID == id })
+	})
+	b, in := f.last()
+	in.eventually(f.T, "news of the other nodes", func() bool { return slices.Equal(b.Nodes(), f.nodes[0].Nodes()) })
 }
 
 // last is the node that was started last: another than the first, if there can

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"embed"
 	"encoding/json"
 	"errors"
 	"log"
@@ -14,6 +15,9 @@ import (
 
 	"github.com/finch-go/finch"
 )
+
+//go:embed index.html
+var pages embed.FS
 
 // Line is what somebody says in a room.
 type Line struct {
@@ -122,6 +126,11 @@ type entry struct {
 func newServer(sockets *finch.SocketManager) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", sockets)
+
+	// region script
+	mux.Handle("GET /finch.js", finch.ClientScript())
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, pages, "index.html") })
+	// endregion
 
 	// region history
 	mux.HandleFunc("GET /chats/{id}/lines", func(w http.ResponseWriter, r *http.Request) {

@@ -220,3 +220,14 @@ func TestAClosedChatIsEmptyAndForgotten(t *testing.T) {
 		}
 	})
 }
+
+func TestThePageFindsItsClient(t *testing.T) {
+	server := newServer(newSockets(&states{}))
+	for path, want := range map[string]string{"/": "from '/finch.js'", "/finch.js": "finch.hello"} {
+		w := httptest.NewRecorder()
+		server.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d, without %q", path, w.Code, want)
+		}
+	}
+}

@@ -25,10 +25,19 @@ browser() {
 	return 1
 }
 
+redis_server() {
+	local name
+	for name in "${FINCH_REDIS_SERVER:-}" redis-server valkey-server; do
+		[ -n "$name" ] && have "$name" && return 0
+	done
+	return 1
+}
+
 look() {
 	missing=() packages=()
 	have gcc || have clang || { missing+=("a C compiler (the race detector needs one)"); packages+=(gcc libc6-dev); }
 	browser || { missing+=("Chromium (the browser tests)"); packages+=(chromium); }
+	redis_server || { missing+=("redis-server (the tests of broker/redis)"); packages+=(redis-server); }
 	"$(python)" -c 'import websockets' 2>/dev/null || { missing+=("Python's websockets (a client in the tests)"); packages+=(python3-websockets); }
 }
 

@@ -67,6 +67,7 @@ export class Hub {
   #backoff = new Backoff(5000, 20_000);
   #silent = new Map<string, Tab>(); // keys of publishes that their own tab does not want back
   #ticket = '';
+  #attempt = 0; // of the hellos with a ticket, of all tabs
 
   // Of the connection that there is.
   #link: Link | undefined;
@@ -227,7 +228,7 @@ export class Hub {
     this.#first = { tab, asks: new Set(['user', 'everyone']) };
     for (const room of Object.keys(hello.rooms ?? {})) tab.expects.add(room);
     for (const to of ['user', 'everyone'] as const) if (hello[to]) this.#places.set(to, hello[to]);
-    this.#forwardHello(tab, { ...message, data: { ...hello, ...(ticket && { ticket }) } });
+    this.#forwardHello(tab, { ...message, data: { ...hello, ...(ticket && { ticket, attempt: (this.#attempt = Math.max(this.#attempt + 1, Date.now())) }) } });
   }
 
   #forwardHello(tab: Tab, { id, ...message }: Message): void {

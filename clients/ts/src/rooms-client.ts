@@ -14,6 +14,7 @@ export class RoomsClient<E extends Events = {}> extends Client<E> {
   #rooms = new Map<string, Room<E>>();
   #recorded: ReadonlyMap<unknown, Address>; // what is recorded for this user, and for everyone
   #ticket: string;
+  #attempt = 0; // rises from hello to hello, over reloads too, so that the server knows a late one
   #from = ''; // the name under which others see this client
   #bare = false; // hello was refused, and is said without ticket, positions and rooms, which are then asked for one by one
 
@@ -33,7 +34,7 @@ export class RoomsClient<E extends Events = {}> extends Client<E> {
 
   /** @internal */
   override greeting(): object {
-    const ticket = this.#ticket && { ticket: this.#ticket };
+    const ticket = this.#ticket && { ticket: this.#ticket, attempt: (this.#attempt = Math.max(this.#attempt + 1, Date.now())) };
     const rooms = this.#bare ? {} : Object.fromEntries([...this.#rooms].map(([name, room]) => [name, room.greeting()]));
     const recorded = [...this.#recorded].map(([to, address]) => [to, address.asks() || undefined]);
     return { ...ticket, rooms, ...Object.fromEntries(recorded) };

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chance, move, settle } from './clock.mjs';
-import { GREETING, sockets } from './server.mjs';
+import { GREETING, sockets, numbered } from './server.mjs';
 import { Hub } from '../lib/hub.js';
 
 // Pages hold locks as long as they live; here they live until the test says otherwise.
@@ -143,7 +143,7 @@ test('after a loss all tabs are told when to come back, and each goes on from it
   socket.accept();
   a.ask('finch.hello', { version: 1, ticket: 'old', rooms: { r: 'e.5.a' } });
   b.ask('finch.hello', { version: 1, ticket: 'older', rooms: { r: 'e.4.a', s: '' } });
-  assert.deepEqual(socket.sent[0].data, { version: 1, ticket: 'ticket', rooms: { r: 'e.5.a' } }, 'with the newest ticket that any tab has seen');
+  assert.deepEqual(numbered(socket.sent[0].data), { version: 1, ticket: 'ticket', rooms: { r: 'e.5.a' } }, 'with the newest ticket that any tab has seen');
   socket.answer('finch.hello', { ...GREETING, resumed: true });
   assert.equal(b.last('finch.hello').data.resumed, true);
   const [forR, forS] = socket.sent.slice(1);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chance, move, settle } from './clock.mjs';
-import { sockets } from './server.mjs';
+import { numbered, sockets } from './server.mjs';
 import { connect, FinchError } from '../lib/rooms.js';
 
 async function open(options = {}) {
@@ -226,7 +226,7 @@ test('a room that the server joined is a room like others', async () => {
   assert.deepEqual(seen.map((s) => s[0] ?? s), [1, 'joined', 2]);
   assert.equal(room.state.phase, 'joined');
   const next = await again(WebSocket);
-  assert.deepEqual(next.sent[0].data, { version: 1, ticket: 'newer', rooms: { team: 'e.2.a' } });
+  assert.deepEqual(numbered(next.sent[0].data), { version: 1, ticket: 'newer', rooms: { team: 'e.2.a' } });
   next.say({ path: 'finch.left', data: { room: 'team', error: { code: 'forbidden', message: 'no' } } });
   assert.equal(room.state.error.code, 'forbidden');
   assert.deepEqual((await again(WebSocket)).sent[0].data.rooms, {});

@@ -105,3 +105,12 @@ function read(frame) {
   const length = new DataView(frame.buffer, frame.byteOffset).getUint32(0);
   return { ...JSON.parse(new TextDecoder().decode(frame.subarray(4, 4 + length))), data: frame.subarray(4 + length) };
 }
+
+// numbered answers the data of a hello that has a ticket without the number of
+// its attempt, which rises from one to the next of a test.
+let attempts = 0;
+export function numbered({ attempt, ...hello }) {
+  if (!(attempt > attempts)) throw new Error(`attempt ${attempt} came after ${attempts}`);
+  attempts = attempt;
+  return hello;
+}

@@ -172,7 +172,7 @@ var retries = []stage.Scenario{
 				func(conn *stage.Conn) { conn.Close(protocol.CloseDrain, "drain") },
 				func(conn *stage.Conn) { conn.Drop() },
 			} {
-				c := s.Client(nil)
+				c := s.Client(stage.Options{"retry_first": 20_000, "retry_max": 20_000})
 				conn := c.Open("")
 				conn.Event("finch.drain", `{"delay":400}`)
 				given := time.Now()
@@ -192,7 +192,7 @@ var retries = []stage.Scenario{
 		Name:   "drain-alone",
 		Checks: "finch.drain: connect again in delay milliseconds, your own slot: close yourself then, or be closed about then.",
 		Play: func(s *stage.Stage) {
-			c := s.Client(nil)
+			c := s.Client(stage.Options{"retry_first": 20_000, "retry_max": 20_000})
 			conn := c.Open("")
 			conn.Event("finch.drain", `{"delay":250}`)
 			given := time.Now()

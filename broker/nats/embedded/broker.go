@@ -1,0 +1,133 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/finch-go/finch/broker"
+	"github.com/finch-go/finch/broker/nats"
+	natsgo "github.com/nats-io/nats.go"
+)
+
+// Options are for New. Dir has to be given; the rest may be zero.
+type Options struct {
+	// Dir is where the history is kept. It is made if it is not there. One process
+	// at a time uses it; a second is refused by Start.
+	Dir string
+	// SyncInterval is how often what was acknowledged is written through to the
+	// disk. Until then a crash of the machine or a power cut loses it; a crash of
+	// the process never does. Zero is 1 second; negative is before every
+	// acknowledgement, at a twentieth of the publishes a second.
+	SyncInterval time.Duration
+	// MaxDisk bounds the directory in bytes, about. Zero is three quarters of what
+	// the disk has free at the start. Past it publishes fail with ErrUnavailable.
+	MaxDisk int64
+	// MaxMemory bounds the server's memory for streams in bytes; Finch keeps none
+	// there. Zero is 64 MiB.
+	MaxMemory int64
+	// NATS are the options of the broker. URL and Replicas are not used, and
+	// Partitions is 2 if it is zero: one process has no use for more.
+	NATS nats.Options
+	// Logger is told what an operator should know, the server's warnings among it.
+	// Nil is slog.Default().
+	Logger *slog.Logger
+}
+
+// A Broker is a node with its own server. It implements broker.Broker.
+type Broker struct {
+	*nats.Broker
+	options Options
+
+	starting sync.Mutex              // held by Start and Close
+	running  atomic.Pointer[process] // nil before Start and after Close
+}
+
+var _ broker.Broker = (*Broker)(nil)
+
+// New makes a broker that has not been started. What is wrong with the options,
+// Start says.
+func New(options Options) *Broker {
+	if options.Logger == nil {
+		options.Logger = slog.Default()
+	}
+	if options.NATS.Logger == nil {
+		options.NATS.Logger = options.Logger
+	}
+	b := &Broker{options: options}
+	b.Broker = b.Node()
+	return b
+}
+
+// Caps is documented at broker.Broker.
+func (b *Broker) Caps() broker.Caps {
+	caps := b.Broker.Caps()
+	caps.Cluster = false // of nodes in other processes
+	return caps
+}
+
+// Start is documented at broker.Broker. It starts the server first. Besides the
+// errors of package nats, one is returned if Dir cannot be used: the error says
+// why.
+func (b *Broker) Start(ctx context.Context, node broker.Node, sink broker.Sink) error {
+	b.starting.Lock()
+	defer b.starting.Unlock()
+	if b.running.Load() != nil {
+		return errors.New("embedded: a broker is started once; make another with New")
+	}
+	p, err := startProcess(ctx, b.options)
+	if err != nil {
+		return err
+	}
+	b.running.Store(p)
+	if err := b.Broker.Start(ctx, node, sink); err != nil {
+		b.running.Store(nil)
+		p.stop()
+		return err
+	}
+	return nil
+}
+
+// Close is documented at broker.Broker. It stops the server too, so that other
+// nodes on it lose their connection.
+func (b *Broker) Close(ctx context.Context) error {
+	err := b.Broker.Close(ctx)
+	b.starting.Lock()
+	defer b.starting.Unlock()
+	if p := b.running.Swap(nil); p != nil {
+		p.stop()
+	}
+	return err
+}
+
+// provider gives connections to the server that runs.
+type provider struct{ b *Broker }
+
+// InProcessConn is called by nats.go.
+func (p provider) InProcessConn() (net.Conn, error) {
+	if s := p.b.running.Load(); s != nil {
+		return s.server.InProcessConn()
+	}
+	return nil, errNotRunning
+}
+
+var errNotRunning = errors.New("embedded: the server does not run")
+
+// Node makes a broker for one more node on the server of b, in this process, not
+// started. It can be started while b is: for tests, or for two managers.
+func (b *Broker) Node() *nats.Broker {
+	o := b.options.NATS
+	o.URL, o.Replicas = "", 1
+	if o.Partitions == 0 {
+		o.Partitions = 2
+	}
+	if o.MaxPayload == 0 {
+		o.MaxPayload = maxPayload
+	}
+	o.Connect = append(o.Connect[:len(o.Connect):len(o.Connect)], natsgo.InProcessServer(provider{b}))
+	return nats.New(o)
+}

@@ -1,0 +1,118 @@
+package embedded_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// serverVariable makes the test's own program a server: its value is the
+// server's options as JSON.
+const serverVariable = "FINCH_TEST_NATS_SERVER"
+
+// A serverSpec is what a server in a process of its own is told.
+type serverSpec struct {
+	Name   string
+	Port   int
+	Route  int
+	Routes []int
+	Dir    string
+}
+
+func playServer() int {
+	var spec serverSpec
+	if err := json.Unmarshal([]byte(os.Getenv(serverVariable)), &spec); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	var routes []string
+	for _, port := range spec.Routes {
+		routes = append(routes, fmt.Sprintf("nats-route://127.0.0.1:%d", port))
+	}
+	o := &server.Options{
+		ServerName: spec.Name, Host: "127.0.0.1", Port: spec.Port, NoSigs: true, NoLog: true,
+		JetStream: true, StoreDir: spec.Dir,
+	}
+	if len(routes) > 1 {
+		o.Cluster = server.ClusterOpts{Name: "finch", Host: "127.0.0.1", Port: spec.Route}
+		o.Routes = server.RoutesFromStr(strings.Join(routes, ","))
+	}
+	s, err := server.NewServer(o)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	go s.Start()
+	// The end of standard input is the end of whoever started it: no server is left
+	// behind by a test that was killed.
+	var b [1]byte
+	os.Stdin.Read(b[:])
+	s.Shutdown()
+	return 0
+}
+
+// processes are servers that can be killed.
+type processes struct {
+	t     testing.TB
+	specs []serverSpec
+	runs  []*exec.Cmd
+}
+
+// newProcesses starts n servers; one is no cluster.
+func newProcesses(t testing.TB, n int) *processes {
+	t.Helper()
+	ports := freePorts(t, 2*n)
+	p := &processes{t: t}
+	for i := range n {
+		p.specs = append(p.specs, serverSpec{Name: fmt.Sprintf("s%d", i), Port: ports[i], Route: ports[n+i], Routes: ports[n:], Dir: t.TempDir()})
+		p.runs = append(p.runs, nil)
+		p.start(i)
+	}
+	t.Cleanup(func() {
+		for i := range p.runs {
+			p.kill(i)
+		}
+	})
+	return p
+}
+
+func (p *processes) start(i int) {
+	p.t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	spec, _ := json.Marshal(p.specs[i])
+	c := exec.Command(program)
+	c.Env = append(os.Environ(), serverVariable+"="+string(spec))
+	c.Stderr = os.Stderr
+	if _, err := c.StdinPipe(); err != nil { // kept open until we end
+		p.t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.runs[i] = c
+}
+
+// kill ends a server without a word.
+func (p *processes) kill(i int) {
+	if c := p.runs[i]; c != nil {
+		c.Process.Kill()
+		c.Wait()
+		p.runs[i] = nil
+	}
+}
+
+func (p *processes) urls() string {
+	var list []string
+	for _, s := range p.specs {
+		list = append(list, fmt.Sprintf("nats://127.0.0.1:%d", s.Port))
+	}
+	return strings.Join(list, ",")
+}

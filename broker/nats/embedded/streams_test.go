@@ -1,0 +1,290 @@
+package embedded_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/finch-go/finch/broker"
+	"github.com/finch-go/finch/broker/brokertest"
+	"github.com/finch-go/finch/broker/nats"
+	"github.com/finch-go/finch/broker/nats/embedded"
+)
+
+// recovers waits, in virtual time, until publishing works again.
+func recovers(t *testing.T, b broker.Broker, room, data string) broker.Position {
+	t.Helper()
+	for range 100 {
+		ack, err := b.Publish(t.Context(), room, []byte(data), broker.PublishOptions{Key: data, Publisher: "p"})
+		if err == nil {
+			return ack.Position
+		}
+		if !errors.Is(err, broker.ErrUnavailable) {
+			t.Fatalf("a publish without a stream: %v", err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatal("publishing does not work again")
+	return broker.Position{}
+}
+
+func TestDeletedStreamIsMadeAnewWithAnotherEpoch(t *testing.T) {
+	virtually(t, func(t *testing.T, s *embedded.Broker) {
+		b, _ := wired(s, nats.Options{})
+		in := begin(t, b, "n")
+		defer closeNode(t, b)
+		open(t, b, "r")
+		old := publish(t, b, "r", "1", broker.PublishOptions{})
+		conn := connect(t, s)
+		time.Sleep(time.Second) // streams are told apart by when they were made
+		for _, stream := range streams(t, conn, "finch") {
+			api(t, conn, "STREAM.DELETE."+stream, nil, nil)
+		}
+		recovers(t, s, "other", "1")
+		time.Sleep(time.Second)
+		fresh := publish(t, s, "r", "2", broker.PublishOptions{})
+		time.Sleep(time.Second)
+		if fresh.Epoch == old.Epoch {
+			t.Errorf("the epoch is still %q", old.Epoch)
+		}
+		if in.UncertainCount() == 0 {
+			t.Error("nobody was told")
+		}
+		for _, node := range []broker.Broker{b, s} {
+			page := read(t, node, "r", broker.Range{From: old})
+			if _, err := page.Follow(old, 0); !errors.Is(err, broker.ErrForked) {
+				t.Errorf("the old position: %v", err)
+			}
+			if head := open(t, node, "r"); head != fresh {
+				t.Errorf("the head is %v, want %v", head, fresh)
+			}
+		}
+		if m := in.Messages("r"); len(m) != 2 || m[1].Position != fresh {
+			t.Errorf("what was delivered: %+v", m)
+		}
+		// And once more: each life of a stream has its own epoch.
+		for _, stream := range streams(t, conn, "finch") {
+			api(t, conn, "STREAM.DELETE."+stream, nil, nil)
+		}
+		recovers(t, b, "other", "2")
+		time.Sleep(time.Second)
+		if third := publish(t, b, "r", "3", broker.PublishOptions{}); third.Epoch == fresh.Epoch || third.Epoch == old.Epoch {
+			t.Errorf("the third epoch is %q, after %q and %q", third.Epoch, old.Epoch, fresh.Epoch)
+		}
+	})
+}
+
+func TestDeletedStateIsMadeAnew(t *testing.T) {
+	virtually(t, func(t *testing.T, s *embedded.Broker) {
+		b, _ := wired(s, nats.Options{})
+		in := begin(t, b, "n")
+		defer closeNode(t, b)
+		share(t, b, "r", 2)
+		old := publish(t, b, "r", "1", broker.PublishOptions{})
+		conn := connect(t, s)
+		time.Sleep(time.Second) // the epoch is the time of the stream
+		api(t, conn, "STREAM.DELETE.finch_state", nil, nil)
+		api(t, conn, "STREAM.DELETE.finch_shares", nil, nil)
+		time.Sleep(time.Minute)
+		fresh := publish(t, b, "r", "2", broker.PublishOptions{})
+		if n := members(t, s, "r"); n != 2 {
+			t.Errorf("%d members after both streams were deleted", n)
+		}
+		api(t, conn, "STREAM.DELETE.finch_shares", nil, nil)
+		if err := b.SetShare(t.Context(), "other", 1); !errors.Is(err, broker.ErrUnavailable) {
+			t.Errorf("a share without a stream: %v", err)
+		}
+		time.Sleep(time.Minute)
+		if fresh.Epoch == old.Epoch || in.UncertainCount() == 0 {
+			t.Errorf("the epoch is %q, before %q; told %d times", fresh.Epoch, old.Epoch, in.UncertainCount())
+		}
+		if n, m := members(t, s, "r"), members(t, s, "other"); n != 2 || m != 1 {
+			t.Errorf("%d and %d members after one of them was", n, m)
+		}
+		if n := len(s.Nodes()); n != 2 {
+			t.Errorf("%d nodes", n)
+		}
+	})
+}
+
+// TestNodeFollowsRoomsOfAProfileThatItDoesNotKnow: in a deploy the new nodes
+// bring a profile that the old ones were not given.
+func TestNodeFollowsRoomsOfAProfileThatItDoesNotKnow(t *testing.T) {
+	virtually(t, func(t *testing.T, s *embedded.Broker) {
+		old, _ := wired(s, nats.Options{})
+		in := begin(t, old, "old")
+		defer closeNode(t, old)
+		empty := open(t, old, "r")
+		time.Sleep(time.Second)
+		fresh, _ := wired(s, nats.Options{})
+		start(t, fresh, "fresh", broker.Profile{Name: "new", Size: 10})
+		time.Sleep(time.Second)
+		var all []broker.Position
+		for range 3 {
+			all = append(all, publish(t, fresh, "r", "1", broker.PublishOptions{Profile: "new"}))
+		}
+		time.Sleep(time.Second)
+		if got := in.Messages("r"); len(got) != 3 {
+			t.Errorf("the old node was delivered %d messages", len(got))
+		}
+		if head := open(t, old, "r"); head != all[2] {
+			t.Errorf("its head is %v, want %v", head, all[2])
+		}
+		page := read(t, old, "r", broker.Range{From: empty, Until: all[2].Offset})
+		if after, err := page.Follow(empty, all[2].Offset); err != nil || len(after) != 3 {
+			t.Errorf("%d messages follow, %v", len(after), err)
+		}
+		if _, err := old.Publish(t.Context(), "r", nil, broker.PublishOptions{Profile: "new"}); !errors.Is(err, broker.ErrUnknownProfile) {
+			t.Errorf("a publish with a profile that it does not know: %v", err)
+		}
+		// An operator who deletes what is not used any more makes nobody stumble.
+		closeNode(t, fresh)
+		conn := connect(t, s)
+		for p := range 2 {
+			api(t, conn, fmt.Sprintf("STREAM.DELETE.finch_h_new_%d", p), nil, nil)
+		}
+		if _, err := old.Open(t.Context(), []string{"r"}); err == nil {
+			t.Log("the stream is not missed at once")
+		}
+		time.Sleep(10 * time.Second)
+		if head := open(t, old, "r"); !head.IsEmpty() {
+			t.Errorf("the head is %v", head)
+		}
+	})
+}
+
+// TestRoomThatChangesItsProfileIsHonest: it should not be done. If it is, nobody
+// goes on as if nothing were missing.
+func TestRoomThatChangesItsProfileIsHonest(t *testing.T) {
+	virtually(t, func(t *testing.T, s *embedded.Broker) {
+		b, _ := wired(s, nats.Options{})
+		start(t, b, "n", broker.Profile{Name: "other", Size: 10})
+		for range 3 {
+			publish(t, b, "busy", "so that the other stream is behind", broker.PublishOptions{})
+		}
+		first := publish(t, b, "r", "1", broker.PublishOptions{})
+		time.Sleep(time.Second)
+		second := publish(t, b, "r", "2", broker.PublishOptions{Profile: "other"})
+		if head := open(t, b, "r"); head != second {
+			t.Errorf("the head is %v, want the last message's %v", head, second)
+		}
+		if after, err := read(t, b, "r", broker.Range{From: first}).Follow(first, 0); err == nil {
+			t.Errorf("the position in the other stream is followed by %d", len(after))
+		}
+	})
+}
+
+// TestQuietRoomIsKnownBeyondTheAgeOfItsMessages: who comes back to it has missed
+// nothing, and is told so, for as long as ForgetAfter says; by a node that has
+// the room open, even longer.
+func TestQuietRoomIsKnownBeyondTheAgeOfItsMessages(t *testing.T) {
+	aged, forgetful := broker.Profile{Size: 10, Age: time.Minute}, nats.Options{ForgetAfter: 20 * time.Minute}
+	virtually(t, func(t *testing.T, server *embedded.Broker) {
+		s, _ := wired(server, forgetful)
+		start(t, s, "other", aged)
+		b, _ := wired(server, forgetful)
+		start(t, b, "n", aged)
+		last := publish(t, b, "r", "1", broker.PublishOptions{})
+		open(t, b, "r")
+		time.Sleep(10 * time.Minute)
+		page := read(t, s, "r", broker.Range{From: last})
+		if after, err := page.Follow(last, 0); err != nil || len(after) != 0 || len(page.Messages) != 0 {
+			t.Errorf("after 10 minutes: %d messages, %v", len(page.Messages), err)
+		}
+		publish(t, b, "r", "2", broker.PublishOptions{})
+		page = read(t, s, "r", broker.Range{From: last})
+		if after, err := page.Follow(last, 0); err != nil || len(after) != 1 {
+			t.Errorf("a message later: %d, %v", len(after), err)
+		}
+		last = page.Messages[0].Position
+		time.Sleep(22 * time.Minute)
+		if head := open(t, b, "r"); head != last {
+			t.Errorf("the node that has it open knows the head %v, want %v", head, last)
+		}
+		fresh, _ := wired(server, forgetful)
+		start(t, fresh, "fresh", aged)
+		if head := open(t, fresh, "r"); !head.IsEmpty() || head.Epoch != last.Epoch {
+			t.Errorf("a new node knows the head %v", head)
+		}
+		if _, err := read(t, fresh, "r", broker.Range{From: last}).Follow(last, 0); err == nil {
+			t.Error("a new node says that nothing was missed, and cannot know")
+		}
+	})
+}
+
+// TestEmptyRoomIsWholeWhileItsPositionIsYoung: of a room that was empty nobody
+// can say what has come and gone once a message may have left the disk.
+func TestEmptyRoomIsWholeWhileItsPositionIsYoung(t *testing.T) {
+	for _, ahead := range []time.Duration{0, 25 * time.Minute} {
+		t.Run(fmt.Sprint("the node's clock is ahead by ", ahead), func(t *testing.T) { emptyRoomIsWhole(t, ahead) })
+	}
+}
+
+func emptyRoomIsWhole(t *testing.T, ahead time.Duration) {
+	virtually(t, func(t *testing.T, s *embedded.Broker) {
+		b, _ := wired(s, nats.Options{ForgetAfter: 30 * time.Minute, Now: func() time.Time { return time.Now().Add(ahead) }})
+		start(t, b, "n", broker.Profile{Size: 10, Age: time.Minute})
+		busy := func(d time.Duration) { // messages come and go, so that nothing but time proves anything
+			for range int(d / (5 * time.Minute)) {
+				time.Sleep(5 * time.Minute)
+				publish(t, b, "busy 1", "1", broker.PublishOptions{})
+				publish(t, b, "busy 2", "1", broker.PublishOptions{})
+			}
+		}
+		busy(45 * time.Minute)
+		empty := open(t, b, "r")
+		busy(15 * time.Minute)
+		if _, err := read(t, b, "r", broker.Range{From: empty}).Follow(empty, 0); err != nil {
+			t.Errorf("after a quarter: %v", err)
+		}
+		busy(20 * time.Minute)
+		if _, err := read(t, b, "r", broker.Range{From: empty}).Follow(empty, 0); !errors.Is(err, broker.ErrTrimmed) {
+			t.Errorf("after 35 minutes, when messages stay for 30: %v", err)
+		}
+	})
+}
+
+func TestProfileThatChangesChangesItsStreams(t *testing.T) {
+	virtually(t, func(t *testing.T, s *embedded.Broker) {
+		conn := connect(t, s)
+		for _, size := range []int{10, 3, 500} {
+			b, _ := wired(s, nats.Options{})
+			in := &brokertest.Inbox{}
+			if err := b.Start(t.Context(), broker.Node{ID: "n", Profiles: []broker.Profile{{Size: size, Age: 48 * time.Hour}}}, in); err != nil {
+				t.Fatal(err)
+			}
+			var info struct {
+				Config struct {
+					MaxAge time.Duration `json:"max_age"`
+					Per    int           `json:"max_msgs_per_subject"`
+				}
+			}
+			api(t, conn, "STREAM.INFO.finch_h_=_1", nil, &info)
+			if info.Config.Per != size+1 || info.Config.MaxAge != 48*time.Hour {
+				t.Errorf("with a profile of %d the stream is %+v", size, info.Config)
+			}
+			publish(t, b, "r", "1", broker.PublishOptions{})
+			closeNode(t, b)
+		}
+	})
+}
+
+// TestClocksMinutesApartHarmNobody: the contract holds for nodes whose clocks
+// differ from the server's and from each other's.
+func TestClocksMinutesApartHarmNobody(t *testing.T) {
+	brokertest.RunVirtual(t, func(t *testing.T) *brokertest.Store {
+		s := embedded.New(embedded.Options{Dir: t.TempDir(), Logger: quiet, NATS: nats.Options{Namespace: "server"}})
+		start(t, s, "server")
+		apart := -5 * time.Minute
+		return &brokertest.Store{
+			Node: func() broker.Broker {
+				apart = -apart
+				shift := apart
+				b, _ := wired(s, nats.Options{Now: func() time.Time { return time.Now().Add(shift) }})
+				return b
+			},
+			LoseTail: func(room string, n int) { loseTail(t, connect(t, s), "finch", room, n) },
+		}
+	})
+}

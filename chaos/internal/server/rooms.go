@@ -1,0 +1,28 @@
+package server
+
+import "strings"
+
+// The rooms of the app.
+const (
+	// Busy rooms are published in all the time.
+	Busy = "busy:"
+	// Quiet rooms are published in now and then: a last message that is lost there
+	// leaves no gap.
+	Quiet = "quiet:"
+	// Small rooms keep few messages, so that who is away for long is reset.
+	Small = "small:"
+)
+
+// depth is how many messages a room keeps; smallDepth a small one.
+const (
+	depth      = 5000
+	smallDepth = 20
+)
+
+// Depth answers how many messages a room keeps.
+func Depth(room string) int {
+	if strings.HasPrefix(room, Small) {
+		return smallDepth
+	}
+	return depth
+}
