@@ -222,7 +222,8 @@ func (ses *Session) moveTo(s *Socket, turn turn) (r resumption, ok bool) {
 		return r, true
 	}
 	old, granted, present := ses.strip()
-	ses.socket, ses.turn, ses.round = s, turn, ses.round+1
+	// This node may have had the session long ago, and the ticket be newer.
+	ses.socket, ses.turn, ses.round = s, turn, max(ses.round, turn.round)+1
 	for _, room := range granted {
 		s.grant(room)
 	}

@@ -85,6 +85,32 @@ func TestStormOfReturningMembersIsAFewCallsAtATime(t *testing.T) {
 	})
 }
 
+func TestMembersOfAnOldEpochShareTheirQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &hooked{Broker: memory.New(nil)}
+		p := startOn(t, b, "n")
+		defer p.close(t)
+		if err := p.runner.Open(t.Context(), "r"); err != nil {
+			t.Fatal(err)
+		}
+		b.count()
+		readers := make([]*reader, 500)
+		for i := range readers {
+			readers[i] = &reader{last: broker.Position{Epoch: "old", Offset: uint64(i), Tag: 1}}
+			readers[i].join(t, p, "r")
+		}
+		time.Sleep(soon)
+		for i, r := range readers {
+			if _, restarts := r.heard(); !slices.Equal(restarts, []feed.Reason{feed.Forgotten}) {
+				t.Fatalf("reader %d was restarted: %q", i, restarts)
+			}
+		}
+		if calls, _, _ := b.count(); calls > 10 {
+			t.Errorf("%d members of an old epoch are %d calls", len(readers), calls)
+		}
+	})
+}
+
 func TestRoomOpenedWhileHeadsAreCheckedIsNotForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		checking, goOn := make(chan struct{}), make(chan struct{})

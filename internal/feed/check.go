@@ -53,8 +53,10 @@ func (r *Runner[M]) checkPart(part []named[M]) (broker.Mark, error) {
 		r.do(e, func(f *Feed[M], now time.Time) {
 			f.Rest(now)
 			stood[i] = f.Top()
+			// A call that opens the room must have ended before its release, so it has to
+			// be live.
 			since := time.Duration(moment(now)-e.used) * time.Millisecond
-			if since >= r.o.Linger && e.idle() {
+			if since >= r.o.Linger && f.Live() && !f.Busy() {
 				left = append(left, leaver[M]{e, e.used})
 			}
 		})

@@ -73,8 +73,9 @@ func (r *Runner[M]) calls(ready []job[M]) (calls []func(context.Context)) {
 	return calls
 }
 
-// furnish gives the feed of a room its Room, before it is opened. Only the
-// goroutine that dispatches sets it, so only that one may look without the lock.
+// furnish gives the feed of a room its Room before it is opened, and so after the
+// one of that name before it is gone. Only the goroutine that dispatches sets it,
+// so only that one may look without the lock.
 func (r *Runner[M]) furnish(e named[M]) {
 	if e.feed.room != nil {
 		return
@@ -144,44 +145,33 @@ func byRoom(heads []broker.Head) map[string]broker.Head {
 // release gives back rooms that were left, those apart that somebody came to
 // since.
 func (r *Runner[M]) release(left []leaver[M]) {
-	var leaving []named[M]
 	var names []string
 	for _, e := range left {
-		e.mu.Lock()
-		if !e.gone && (e.entry.used == e.used && e.idle() || e.feed.Closed()) {
-			e.leaving = true
-			e.feed.reset()
-			leaving, names = append(leaving, e.named), append(names, e.name)
+		if r.remove(e) {
+			names = append(names, e.name)
 		}
-		e.mu.Unlock()
 	}
-	if len(leaving) == 0 {
+	if len(names) == 0 {
 		return
 	}
 	r.o.Broker.Release(names)
-	for _, e := range leaving {
-		r.o.Gone(e.name)
-		r.left(e)
+	for _, name := range names {
+		r.o.Gone(name)
 	}
 }
 
-// idle says whether nobody waits in a room. A call that opens it must have ended
-// before the room is released, so it has to be live.
-func (e *entry[M]) idle() bool { return e.feed.Live() && !e.feed.Busy() }
-
-// left ends the release of a room: it is opened again if somebody came
-// meanwhile.
-func (r *Runner[M]) left(e named[M]) {
+// remove takes an entry out of the map, unless somebody came to it since it was
+// found to be left. Who comes now makes another, which waits for the goroutine
+// that is here.
+func (r *Runner[M]) remove(e leaver[M]) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.leaving = false
-	if e.feed.Busy() {
-		e.feed.begin(r.o.Now())
-		r.jobs.put(e, e.feed.Requests())
-		return
+	if e.gone || e.entry.used != e.used && !e.feed.Closed() {
+		return false
 	}
 	e.gone = true
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.rooms, e.name)
+	return true
 }

@@ -15,5 +15,7 @@
 // from there on gets every message; or it is restarted at a known point, before
 // any later message, with the reason. A restart is never left out by hope: only
 // what a page of the broker proves (broker.Page.Follow), or the feed's own
-// knowledge, lets a member go on.
+// knowledge, lets a member go on. Nor is it done in haste: an answer of the broker
+// that contradicts what the feed emitted, or denies a member's position, may be
+// stale, and is asked again several times before it is believed.
 package feed

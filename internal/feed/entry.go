@@ -7,15 +7,13 @@ import (
 	"github.com/finch-go/finch/broker"
 )
 
-// An entry is a room that is in the Runner's map. It is there before the room is
-// opened, and until it has been released, so that its opening and release follow
-// each other. There is one for each room, so it is small: 112 bytes on 64 bits.
+// An entry is a room that is open, or is going to be. There is one for each room,
+// so it is small: 112 bytes where pointers have 64 bits.
 type entry[M comparable] struct {
-	mu      sync.Mutex
-	feed    Feed[M]
-	used    uint32 // moment at which it was last joined or opened
-	leaving bool   // it is being released; who joins waits until it is opened again
-	gone    bool   // it is not in the map any more
+	mu   sync.Mutex
+	feed Feed[M] // its Room is nil until the broker is asked to open it
+	used uint32  // moment at which it was last joined or opened
+	gone bool    // it is not in the map any more, and is of no more use
 }
 
 // A named entry knows its room. The map has the name already, and entries do not
@@ -54,8 +52,7 @@ func (r *Runner[M]) findOrMake(room string) named[M] {
 }
 
 func (r *Runner[M]) add(room string) *entry[M] {
-	made := &entry[M]{feed: Feed[M]{limits: &r.limits}}
-	made.feed.begin(r.o.Now())
+	made := &entry[M]{feed: *New[M](nil, &r.limits, r.o.Now())}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch e := r.rooms[room]; {
@@ -104,9 +101,7 @@ func (r *Runner[M]) enterEntry(e named[M], f func(*Feed[M], time.Time)) bool {
 	now := r.o.Now()
 	e.used = moment(now)
 	f(&e.feed, now)
-	if !e.leaving {
-		r.jobs.put(e, e.feed.Requests())
-	}
+	r.jobs.put(e, e.feed.Requests())
 	return true
 }
 
@@ -121,7 +116,7 @@ func (r *Runner[M]) with(room string, f func(*Feed[M], time.Time)) {
 func (r *Runner[M]) do(e named[M], f func(*Feed[M], time.Time)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.gone || e.leaving {
+	if e.gone {
 		return
 	}
 	f(&e.feed, r.o.Now())

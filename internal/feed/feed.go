@@ -47,15 +47,14 @@ type work[M comparable] struct {
 	main     uint32
 	asked    time.Time // when it was requested
 	attempts int       // failed in a row
-	contrary int       // answers in a row that contradict what was emitted or proven
-	stuck    int       // heads in a row that do not explain what is held
 	until    uint64    // offset that reading must reach
 	checked  time.Time // when the head that led to reading was asked for
 	doubt    bool      // something became uncertain since the head was requested
 	dropped  bool      // something was not held since then, because too much is
-	// proven is what a page has shown to be of the room: a head that does not reach
-	// it is older than that page. Zero: nothing.
+	// proven is where a page or a check of heads has shown the room to stand: a head
+	// that does not reach it is older. Zero: nothing.
 	proven broker.Position
+	claims
 
 	held    []held
 	arrived int // messages held so far; numbers them
@@ -75,16 +74,9 @@ type held struct {
 // limits, filled by WithDefaults, are shared and not changed.
 func New[M comparable](room Room[M], limits *Limits, now time.Time) *Feed[M] {
 	f := &Feed[M]{room: room, limits: limits}
-	f.begin(now)
+	f.ask(AskOpen, now)
 	return f
 }
-
-// begin opens the room. Until Opened nothing is asked of the Room.
-func (f *Feed[M]) begin(now time.Time) { f.ask(AskOpen, now) }
-
-// reset forgets all but what late answers are known by: the room is not open,
-// and is opened by begin. Who joins meanwhile waits.
-func (f *Feed[M]) reset() { *f = Feed[M]{limits: f.limits, serial: f.serial} }
 
 // Requests takes what the feed wants of the broker. It is to be called after
 // every other method.

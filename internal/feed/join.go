@@ -18,7 +18,8 @@ type waiter[M comparable] struct {
 
 // Join lets a member in that stands at from; the zero Position is one that comes
 // for the first time. It is answered by one of the Room's Attach, Restart and
-// Refuse, now or later, unless Leave comes first. A member joins once at a time.
+// Refuse, now or later, unless Leave comes first. A member that has been answered
+// may join again; one that waits may not.
 func (f *Feed[M]) Join(now time.Time, member M, from broker.Position) {
 	if f.closed {
 		f.room.Refuse(member, broker.ErrClosed)

@@ -57,7 +57,7 @@ func (f *Feed[M]) missedPage(serial uint32, now time.Time, page broker.Page, err
 	r := w.reads[i]
 	k := f.known(r.from)
 	if err == nil {
-		f.agreed(page.Head)
+		w.refute(page.Head, f.top)
 	}
 	switch {
 	case err != nil:
@@ -148,7 +148,7 @@ func (f *Feed[M]) tired(r *missedRead[M]) []waiter[M] {
 // unreached asks again after a page that does not reach what the feed has seen.
 // If that happens often, the feed makes sure of itself.
 func (f *Feed[M]) unreached(now time.Time, r *missedRead[M]) {
-	f.doubt(now, f.tired(r), broker.Position{})
+	f.doubt(now, f.tired(r), f.top)
 }
 
 // deny restarts those whose position the broker has denied so often that it was
@@ -192,9 +192,7 @@ func (f *Feed[M]) doubt(now time.Time, of []waiter[M], proven broker.Position) {
 		return
 	}
 	f.sync(now)
-	if !proven.IsZero() {
-		f.work.proven = proven
-	}
+	f.prove(proven)
 	for _, j := range of {
 		j.denied, j.failed = 0, 0
 		if j.doubts++; j.doubts > admitTries {

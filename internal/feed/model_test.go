@@ -15,6 +15,7 @@ import (
 var (
 	oneSeed = flag.Uint64("seed", 0, "run the model with this seed alone")
 	seeds   = flag.Int("seeds", 1500, "how many seeds the model runs with")
+	first   = flag.Uint64("first", 1, "the first of them")
 )
 
 // TestNothingIsLostDoubledOrReordered runs nodes and clients against a store
@@ -35,7 +36,7 @@ func TestNothingIsLostDoubledOrReordered(t *testing.T) {
 	}
 	var got, restarts, attached int
 	for seed := range uint64(n) {
-		w := runModel(t, seed+1)
+		w := runModel(t, *first+seed)
 		for _, c := range w.clients {
 			got += len(c.got)
 			restarts += len(c.restarts)
@@ -161,7 +162,7 @@ func (w *world) conclude() {
 	w.note("the faults end")
 	for _, n := range w.nodes {
 		n.faulty.SetFaults(brokertest.Faults{})
-		n.stale.heads, n.stale.epochs = 0, 0
+		n.stale.set(0, 0)
 		n.faulty.Mend()
 		n.faulty.Flush()
 	}

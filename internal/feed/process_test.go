@@ -41,10 +41,14 @@ func startProcess(t *testing.T, c *memory.Cluster, id string, seed uint64, fault
 }
 
 // startOn starts a process on a broker.
-func startOn(t *testing.T, b broker.Broker, id string) *process {
+func startOn(t *testing.T, b broker.Broker, id string, with ...func(*feed.Options[*reader])) *process {
 	t.Helper()
 	p := &process{t: t, b: b, crowds: map[string]*crowd{}}
-	p.runner = feed.NewRunner(feed.Options[*reader]{Broker: b, Room: p.room, Gone: p.gone, Keep: p.keep})
+	o := feed.Options[*reader]{Broker: b, Room: p.room, Gone: p.gone, Keep: p.keep}
+	for _, change := range with {
+		change(&o)
+	}
+	p.runner = feed.NewRunner(o)
 	if err := b.Start(t.Context(), broker.Node{ID: id}, p); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +71,7 @@ func (p *process) room(name string) feed.Room[*reader] {
 	if p.crowds[name] != nil {
 		p.t.Errorf("room %s is made again before it has gone", name)
 	}
-	p.crowds[name] = &crowd{}
+	p.crowds[name] = &crowd{t: p.t}
 	return p.crowds[name]
 }
 
@@ -76,6 +80,10 @@ func (p *process) gone(name string) {
 	defer p.mu.Unlock()
 	if c := p.crowds[name]; c == nil || c.count() > 0 {
 		p.t.Errorf("room %s is released, and had not been made or has members", name)
+	} else {
+		c.mu.Lock()
+		c.gone = true
+		c.mu.Unlock()
 	}
 	delete(p.crowds, name)
 }
@@ -97,8 +105,20 @@ func (p *process) close(t *testing.T) {
 // A crowd is the members of a room. The Runner calls it under the room's lock;
 // removal comes from elsewhere, so it has its own.
 type crowd struct {
+	t testing.TB
+
 	mu      sync.Mutex
 	members map[*reader]bool
+	gone    bool
+}
+
+// enter takes the lock; the end gives it back.
+func (c *crowd) enter() (end func()) {
+	c.mu.Lock()
+	if c.gone {
+		c.t.Error("a room is called that has gone")
+	}
+	return c.mu.Unlock
 }
 
 func (c *crowd) add(r *reader) {
@@ -118,16 +138,14 @@ func (c *crowd) count() int {
 }
 
 func (c *crowd) Emit(m broker.Message) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.enter()()
 	for r := range c.members {
 		r.receive(m)
 	}
 }
 
 func (c *crowd) Attach(r *reader, at broker.Position, replay []broker.Message) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.enter()()
 	c.add(r)
 	r.attach(at)
 	for _, m := range replay {
@@ -136,22 +154,21 @@ func (c *crowd) Attach(r *reader, at broker.Position, replay []broker.Message) {
 }
 
 func (c *crowd) Restart(r *reader, at broker.Position, why feed.Reason) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.enter()()
 	c.add(r)
 	r.restart(at, why)
 	r.answered()
 }
 
 func (c *crowd) RestartAll(at broker.Position, why feed.Reason) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.enter()()
 	for r := range c.members {
 		r.restart(at, why)
 	}
 }
 
 func (c *crowd) Refuse(r *reader, err error) {
+	defer c.enter()()
 	r.mu.Lock()
 	r.refused = err
 	r.mu.Unlock()

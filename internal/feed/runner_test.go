@@ -24,14 +24,15 @@ func TestRoomIsReleasedWhenItWasLeftLongEnough(t *testing.T) {
 		p := startProcess(t, c, "n", 1, brokertest.Faults{})
 		defer p.close(t)
 		a, b := &reader{}, &reader{}
+		time.Sleep(15 * time.Second) // half a time of the check
 		a.join(t, p, "r")
 		synctest.Wait()
 		a.leave(p, "r")
-		time.Sleep(19 * time.Second)
+		time.Sleep(20 * time.Second)
 		if p.runner.Rooms() != 1 {
 			t.Fatal("the room did not linger")
 		}
-		time.Sleep(12 * time.Second)
+		time.Sleep(26 * time.Second)
 		if p.runner.Rooms() != 0 || c.Stats().Rooms != 0 {
 			t.Errorf("%d rooms are open, %d on the store", p.runner.Rooms(), c.Stats().Rooms)
 		}
@@ -145,20 +146,17 @@ func TestRoomIsKeptOpenWhileItIsNeeded(t *testing.T) {
 	})
 }
 
-func TestRoomJoinedWhileItIsReleasedIsOpenedAnew(t *testing.T) {
+func TestRoomThatIsJoinedWhileItIsReleasedIsOpenedAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := memory.New(nil)
 		var p *process
 		telling, goOn := make(chan struct{}), make(chan struct{})
-		p = &process{t: t, b: b, crowds: map[string]*crowd{}}
-		p.runner = feed.NewRunner(feed.Options[*reader]{Broker: b, Room: p.room, Gone: func(name string) {
-			close(telling)
-			<-goOn
-			p.gone(name)
-		}})
-		if err := b.Start(t.Context(), broker.Node{ID: "n"}, p); err != nil {
-			t.Fatal(err)
-		}
+		p = startOn(t, memory.New(nil), "n", func(o *feed.Options[*reader]) {
+			o.Gone = func(name string) {
+				close(telling)
+				<-goOn
+				p.gone(name)
+			}
+		})
 		if err := p.runner.Open(t.Context(), "r"); err != nil {
 			t.Fatal(err)
 		}
@@ -180,6 +178,31 @@ func TestRoomJoinedWhileItIsReleasedIsOpenedAnew(t *testing.T) {
 			t.Errorf("afterwards its member got %q, and the one that left %d answers", got, leaves.answers)
 		}
 		p.close(t)
+	})
+}
+
+func TestRoomThatIsJoinedWhileItIsFoundToBeLeftStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p *process
+		r := &reader{}
+		p = startOn(t, memory.New(nil), "n", func(o *feed.Options[*reader]) {
+			o.Keep = func(name string) bool {
+				kept := p.keep(name)
+				if !kept {
+					r.join(t, p, name) // too late for the answer
+				}
+				return kept
+			}
+		})
+		defer p.close(t)
+		if err := p.runner.Open(t.Context(), "r"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		p.publish("r", "1")
+		if got, _ := r.heard(); len(got) != 1 || r.joins != 1 {
+			t.Errorf("after %d joins it got %q", r.joins, got)
+		}
 	})
 }
 
@@ -329,7 +352,7 @@ func TestQuietFeedIsCheap(t *testing.T) {
 	}
 	b := memory.New(nil)
 	p := &process{}
-	one := &crowd{}
+	one := &crowd{t: t}
 	p.runner = feed.NewRunner(feed.Options[*reader]{Broker: b, Room: func(string) feed.Room[*reader] { return one }})
 	if err := b.Start(t.Context(), broker.Node{ID: "n"}, p); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ func (f *Feed[M]) sync(now time.Time) {
 		return
 	}
 	f.state = syncing
-	f.atWork().attempts, f.work.contrary, f.work.stuck = 0, 0, 0
+	f.atWork().attempts, f.work.claims = 0, claims{}
 	f.ask(AskHead, now)
 }
 
@@ -55,8 +55,10 @@ func (f *Feed[M]) Checked(now, asked time.Time, stood broker.Position, head brok
 	if f.state != live {
 		// What is being asked now may have been answered before this; and the
 		// next check will not tell it again.
-		f.atWork().doubt = true
-		f.agreed(p)
+		w := f.atWork()
+		w.doubt = true
+		w.refute(p, f.top)
+		f.prove(p)
 		return
 	}
 	if p == f.top || p.Epoch == f.top.Epoch && p.Epoch == stood.Epoch && p.Offset >= stood.Offset && f.known(p) == same {
@@ -66,13 +68,14 @@ func (f *Feed[M]) Checked(now, asked time.Time, stood broker.Position, head brok
 	// Whatever is wrong, it is asked for again while messages are held: this
 	// answer was on its way while others were emitted.
 	f.sync(now)
+	f.prove(p)
 }
 
-// agreed takes note of a head that was not asked for by sync, if it does not
-// contradict what was emitted: answers that did were stale.
-func (f *Feed[M]) agreed(p broker.Position) {
-	if p == f.top || p.Epoch == f.top.Epoch && p.Offset > f.top.Offset {
-		f.work.contrary = 0
+// prove takes note of a head that others must reach.
+func (f *Feed[M]) prove(p broker.Position) {
+	w := f.work
+	if p.Epoch != f.top.Epoch || p.Offset > f.top.Offset && (p.Epoch != w.proven.Epoch || p.Offset > w.proven.Offset) {
+		w.proven = p
 	}
 }
 
@@ -81,29 +84,25 @@ func (f *Feed[M]) Headed(serial uint32, now time.Time, head broker.Head, err err
 	if !f.answered(serial) {
 		return
 	}
+	if err != nil {
+		f.again(now)
+		return
+	}
 	w, p := f.work, head.Position
-	if err == nil && !w.reached(p) {
-		if w.contrary < patience {
-			w.contrary++
-			f.again(now)
-			return
-		}
-		// What the page had shown is gone.
-		w.proven, w.contrary = broker.Position{}, 0
+	w.refute(p, f.top)
+	if f.older(p, now) {
+		return
 	}
 	switch {
-	case err != nil:
-		f.again(now)
 	case p.Epoch != f.top.Epoch:
-		f.contradicted(now, head, Forgotten)
+		f.contradicted(now, &w.foreign, head, Forgotten)
 	case p == f.top:
-		w.contrary = 0
 		f.verified = w.asked.UnixNano()
 		f.settle(now)
 	case p.Offset == f.top.Offset:
-		f.contradicted(now, head, Forked)
+		f.contradicted(now, &w.forked, head, Forked)
 	case p.Offset < f.top.Offset:
-		f.contradicted(now, head, Lost)
+		f.contradicted(now, &w.lost, head, Lost)
 	default:
 		w.checked, w.until = w.asked, p.Offset
 		if p.Tag == 0 {
@@ -111,23 +110,6 @@ func (f *Feed[M]) Headed(serial uint32, now time.Time, head broker.Head, err err
 		}
 		f.ask(AskRead, now)
 	}
-}
-
-// reached says whether a head is as new as what a page has proven.
-func (w *work[M]) reached(head broker.Position) bool {
-	p := w.proven
-	return p.IsZero() || head == p || head.Epoch == p.Epoch && (p.Tag == 0 || head.Offset > p.Offset)
-}
-
-// contradicted takes an answer that contradicts what was emitted. It may be
-// stale: it is asked again, and believed only in the end.
-func (f *Feed[M]) contradicted(now time.Time, head broker.Head, why Reason) {
-	if w := f.work; w.contrary < patience {
-		w.contrary++
-		f.again(now)
-		return
-	}
-	f.restart(now, head, why)
 }
 
 // Page answers AskRead.
@@ -143,6 +125,10 @@ func (f *Feed[M]) Page(serial uint32, now time.Time, page broker.Page, err error
 		return
 	}
 	w := f.work
+	w.refute(page.Head, f.top)
+	if f.older(page.Head, now) {
+		return
+	}
 	messages, err := page.Follow(f.top, w.until)
 	if errors.Is(err, broker.ErrTrimmed) && f.provenByAge(now, page) {
 		messages, err = page.FollowUnproven(f.top, w.until)
@@ -152,11 +138,11 @@ func (f *Feed[M]) Page(serial uint32, now time.Time, page broker.Page, err error
 	case err == nil:
 		f.caughtUp(now, page, messages)
 	case errors.Is(err, broker.ErrForked):
-		why := Forked
 		if page.Head.Epoch != f.top.Epoch {
-			why = Forgotten
+			f.contradicted(now, &w.foreign, head, Forgotten)
+		} else {
+			f.contradicted(now, &w.forked, head, Forked)
 		}
-		f.contradicted(now, head, why)
 	case errors.Is(err, broker.ErrTrimmed) && page.Head.Offset >= w.until: // or else it is stale as well
 		f.restart(now, head, Trimmed)
 	default:
@@ -167,7 +153,7 @@ func (f *Feed[M]) Page(serial uint32, now time.Time, page broker.Page, err error
 // caughtUp emits what was missing.
 func (f *Feed[M]) caughtUp(now time.Time, page broker.Page, messages []broker.Message) {
 	w := f.work
-	w.contrary = 0
+	w.forked = 0
 	for _, m := range messages {
 		f.emit(m)
 	}
@@ -217,7 +203,7 @@ func (f *Feed[M]) restart(now time.Time, head broker.Head, why Reason) {
 		}
 	}
 	w.reads = nil
-	w.attempts, w.contrary, w.stuck, w.proven = 0, 0, 0, broker.Position{}
+	w.attempts, w.claims, w.proven = 0, claims{}, broker.Position{}
 	f.settle(now)
 }
 
@@ -236,7 +222,8 @@ func (f *Feed[M]) settle(now time.Time) {
 	switch {
 	case len(w.held) > 0 && len(w.held) == before:
 		w.stuck++
-		f.again(now)
+		w.attempts = w.stuck
+		f.ask(AskHead, now)
 	case len(w.held) > 0 || w.dropped:
 		w.attempts, w.stuck = 0, 0
 		f.ask(AskHead, now)
