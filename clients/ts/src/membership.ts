@@ -149,7 +149,6 @@ export class Membership extends Address {
     this.#asked = '';
     this.#backoff.stop();
     this.outgoing.lost(final);
-    this.presence.lost();
     if (final) this.#fail(closed());
     this.sync();
   }
@@ -203,6 +202,7 @@ export class Membership extends Address {
   }
 
   #changed(): void {
+    if (!this.joined) this.presence.lost();
     const phase = !this.#wanted || this.host.closed ? 'out' : !this.joined ? 'joining' : this.#lagged ? 'lagged' : 'joined';
     if (phase === this.state.phase && this.#error === this.state.error) return;
     (this as { state: RoomState }).state = this.#error ? { phase, error: this.#error } : { phase };

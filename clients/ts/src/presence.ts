@@ -19,7 +19,7 @@ export interface PresenceState {
   /** In order of their ids. */
   readonly members: readonly Member[];
   readonly count: number;
-  /** False until the list is whole, and while the connection is lost: then it is what it was. */
+  /** False until the list is whole, and while one is not in the room or not connected: then it is what it was. */
   readonly ready: boolean;
   /** Why it cannot be had, if so. */
   readonly error?: FinchError;
@@ -113,7 +113,7 @@ export class Presence {
     }
   }
 
-  /** @internal */
+  /** @internal We are not in the room, or do not know it. */
   lost(): void {
     this.#reading++;
     this.#crossing = undefined;

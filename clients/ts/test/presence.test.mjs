@@ -76,6 +76,22 @@ test('after a reconnect the list is what it was, until it is read again', async 
   assert.ok(room);
 });
 
+test('who leaves the room does not know any longer who is there, and asks again when back', async () => {
+  const { socket, room, seen, watch } = await inside();
+  watch();
+  socket.answer('finch.presence', { members: [member('ann')], count: 1 });
+  room.leave();
+  assert.equal(seen.at(-1), 'ann (1) stale');
+  change(socket, { joined: [member('bob')], count: 2 });
+  socket.answer('finch.leave');
+  room.join();
+  const before = asked(socket).length;
+  socket.answer('finch.join', { room: 'chat:7', position: 'e.6.a' });
+  assert.equal(asked(socket).length, before + 1);
+  socket.answer('finch.presence', { members: [member('bob')], count: 1 });
+  assert.deepEqual(seen, ['ann (1)', 'ann (1) stale', 'bob (1)']);
+});
+
 test('an answer of an older reading is ignored', async () => {
   const { socket, seen, watch, WebSocket } = await inside();
   watch();

@@ -30,6 +30,17 @@ export async function until(what, ask, within = 30_000) {
   }
 }
 
+// persist tries again what a lost connection has cut off.
+export async function persist(act) {
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!/connection[ _]lost/.test(error.message)) throw error;
+    }
+  }
+}
+
 export class RealServer {
   #folder = mkdtempSync(join(tmpdir(), 'finch-'));
   #links = new Set();

@@ -206,8 +206,8 @@ inChromium('what one user left is not published as another, and waits', async ()
   server.refuse = false;
   await begin(page, { user: 'bob', query: '?user=bob' });
   await publish(page, 'r', 'of bob');
-  await until('bob has published', () => server.said('r').length === 1);
-  assert.deepEqual(await kept(page), ['of ann']);
+  await until('bob has published', async () => (await page.evaluate(() => results.length)) === 1);
+  await until('what ann wrote is still kept, and nothing else', async () => (await kept(page)).join() === 'of ann');
   await page.reload();
   await begin(page);
   await until('ann has published', () => server.said('r').length === 2);

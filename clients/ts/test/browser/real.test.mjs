@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { RealServer, skip as withoutGo, until } from '../real.mjs';
+import { persist, RealServer, skip as withoutGo, until } from '../real.mjs';
 import { kill, launch, open, skip as withoutChromium } from './chromium.mjs';
 import { serve } from './finch.mjs';
 
@@ -47,7 +47,8 @@ for (const [how, options] of [['in a shared worker', {}], ['in one of the tabs',
     const context = await browser.newContext();
     const [first, ...rest] = [await tab(context, 'first', options), await tab(context, 'a', options), await tab(context, 'b', options)];
     assert.equal(server.links, 1, 'one connection');
-    const before = (await rest[0].evaluate(() => client.room('chat:tabs').history({ limit: 500 }))).messages.length;
+    const history = () => persist(() => rest[0].evaluate(() => client.room('chat:tabs').history({ limit: 500 })));
+    const before = (await history()).messages.length;
     for (const page of rest) await page.evaluate((each) => talk(each), EACH);
     for (let i = 0; i < 4; i++) {
       await new Promise((resolve) => setTimeout(resolve, 150));
@@ -55,7 +56,7 @@ for (const [how, options] of [['in a shared worker', {}], ['in one of the tabs',
     }
     await kill(first);
     for (const page of rest) await until('all is there', async () => (await page.evaluate(() => seen.length)) >= 2 * EACH);
-    const { messages } = await rest[0].evaluate(() => client.room('chat:tabs').history({ limit: 500 }));
+    const { messages } = await history();
     const order = messages.map((m) => m.data).slice(before);
     assert.equal(order.length, 2 * EACH, 'recorded once');
     for (const name of ['a', 'b']) assert.deepEqual(order.filter((o) => o.startsWith(name)), Array.from({ length: EACH }, (_, n) => `${name} ${n}`));
