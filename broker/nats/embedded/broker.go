@@ -104,13 +104,12 @@ func (b *Broker) Close(ctx context.Context) error {
 	return err
 }
 
-// provider gives connections to the server that runs.
-type provider struct{ b *Broker }
-
-// InProcessConn is called by nats.go.
-func (p provider) InProcessConn() (net.Conn, error) {
-	if s := p.b.running.Load(); s != nil {
-		return s.server.InProcessConn()
+// InProcessConn makes a connection to the server, which runs between Start and
+// Close. It is for whoever wants to look at the streams, or to use the server for
+// something else: natsgo.Connect("", natsgo.InProcessServer(b)).
+func (b *Broker) InProcessConn() (net.Conn, error) {
+	if p := b.running.Load(); p != nil {
+		return p.server.InProcessConn()
 	}
 	return nil, errNotRunning
 }
@@ -128,6 +127,6 @@ func (b *Broker) Node() *nats.Broker {
 	if o.MaxPayload == 0 {
 		o.MaxPayload = maxPayload
 	}
-	o.Connect = append(o.Connect[:len(o.Connect):len(o.Connect)], natsgo.InProcessServer(provider{b}))
+	o.Connect = append(o.Connect[:len(o.Connect):len(o.Connect)], natsgo.InProcessServer(b))
 	return nats.New(o)
 }

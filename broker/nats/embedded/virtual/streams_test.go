@@ -1,4 +1,6 @@
-package embedded_test
+//go:build !race
+
+package virtual_test
 
 import (
 	"errors"
@@ -9,7 +11,7 @@ import (
 	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/broker/brokertest"
 	"github.com/finch-go/finch/broker/nats"
-	"github.com/finch-go/finch/broker/nats/embedded"
+	"github.com/finch-go/finch/broker/nats/embedded/internal/servers"
 )
 
 // recovers waits, in virtual time, until publishing works again.
@@ -30,20 +32,20 @@ func recovers(t *testing.T, b broker.Broker, room, data string) broker.Position 
 }
 
 func TestDeletedStreamIsMadeAnewWithAnotherEpoch(t *testing.T) {
-	virtually(t, func(t *testing.T, s *embedded.Broker) {
-		b, _ := wired(s, nats.Options{})
-		in := begin(t, b, "n")
-		defer closeNode(t, b)
-		open(t, b, "r")
-		old := publish(t, b, "r", "1", broker.PublishOptions{})
-		conn := connect(t, s)
+	virtually(t, func(t *testing.T, s world) {
+		b, _ := servers.Wired(s, nats.Options{})
+		in := servers.Begin(t, b, "n")
+		defer servers.CloseNode(t, b)
+		servers.Open(t, b, "r")
+		old := servers.Publish(t, b, "r", "1", broker.PublishOptions{})
+		conn := servers.Connect(t, s)
 		time.Sleep(time.Second) // streams are told apart by when they were made
-		for _, stream := range streams(t, conn, "finch") {
-			api(t, conn, "STREAM.DELETE."+stream, nil, nil)
+		for _, stream := range servers.Streams(t, conn, "finch") {
+			servers.API(t, conn, "STREAM.DELETE."+stream, nil, nil)
 		}
-		recovers(t, s, "other", "1")
+		recovers(t, s.node, "other", "1")
 		time.Sleep(time.Second)
-		fresh := publish(t, s, "r", "2", broker.PublishOptions{})
+		fresh := servers.Publish(t, s.node, "r", "2", broker.PublishOptions{})
 		time.Sleep(time.Second)
 		if fresh.Epoch == old.Epoch {
 			t.Errorf("the epoch is still %q", old.Epoch)
@@ -51,12 +53,12 @@ func TestDeletedStreamIsMadeAnewWithAnotherEpoch(t *testing.T) {
 		if in.UncertainCount() == 0 {
 			t.Error("nobody was told")
 		}
-		for _, node := range []broker.Broker{b, s} {
-			page := read(t, node, "r", broker.Range{From: old})
+		for _, node := range []broker.Broker{b, s.node} {
+			page := servers.Read(t, node, "r", broker.Range{From: old})
 			if _, err := page.Follow(old, 0); !errors.Is(err, broker.ErrForked) {
 				t.Errorf("the old position: %v", err)
 			}
-			if head := open(t, node, "r"); head != fresh {
+			if head := servers.Open(t, node, "r"); head != fresh {
 				t.Errorf("the head is %v, want %v", head, fresh)
 			}
 		}
@@ -64,34 +66,34 @@ func TestDeletedStreamIsMadeAnewWithAnotherEpoch(t *testing.T) {
 			t.Errorf("what was delivered: %+v", m)
 		}
 		// And once more: each life of a stream has its own epoch.
-		for _, stream := range streams(t, conn, "finch") {
-			api(t, conn, "STREAM.DELETE."+stream, nil, nil)
+		for _, stream := range servers.Streams(t, conn, "finch") {
+			servers.API(t, conn, "STREAM.DELETE."+stream, nil, nil)
 		}
 		recovers(t, b, "other", "2")
 		time.Sleep(time.Second)
-		if third := publish(t, b, "r", "3", broker.PublishOptions{}); third.Epoch == fresh.Epoch || third.Epoch == old.Epoch {
+		if third := servers.Publish(t, b, "r", "3", broker.PublishOptions{}); third.Epoch == fresh.Epoch || third.Epoch == old.Epoch {
 			t.Errorf("the third epoch is %q, after %q and %q", third.Epoch, old.Epoch, fresh.Epoch)
 		}
 	})
 }
 
 func TestDeletedStateIsMadeAnew(t *testing.T) {
-	virtually(t, func(t *testing.T, s *embedded.Broker) {
-		b, _ := wired(s, nats.Options{})
-		in := begin(t, b, "n")
-		defer closeNode(t, b)
+	virtually(t, func(t *testing.T, s world) {
+		b, _ := servers.Wired(s, nats.Options{})
+		in := servers.Begin(t, b, "n")
+		defer servers.CloseNode(t, b)
 		share(t, b, "r", 2)
-		old := publish(t, b, "r", "1", broker.PublishOptions{})
-		conn := connect(t, s)
+		old := servers.Publish(t, b, "r", "1", broker.PublishOptions{})
+		conn := servers.Connect(t, s)
 		time.Sleep(time.Second) // the epoch is the time of the stream
-		api(t, conn, "STREAM.DELETE.finch_state", nil, nil)
-		api(t, conn, "STREAM.DELETE.finch_shares", nil, nil)
+		servers.API(t, conn, "STREAM.DELETE.finch_state", nil, nil)
+		servers.API(t, conn, "STREAM.DELETE.finch_shares", nil, nil)
 		time.Sleep(time.Minute)
-		fresh := publish(t, b, "r", "2", broker.PublishOptions{})
-		if n := members(t, s, "r"); n != 2 {
+		fresh := servers.Publish(t, b, "r", "2", broker.PublishOptions{})
+		if n := members(t, s.node, "r"); n != 2 {
 			t.Errorf("%d members after both streams were deleted", n)
 		}
-		api(t, conn, "STREAM.DELETE.finch_shares", nil, nil)
+		servers.API(t, conn, "STREAM.DELETE.finch_shares", nil, nil)
 		if err := b.SetShare(t.Context(), "other", 1); !errors.Is(err, broker.ErrUnavailable) {
 			t.Errorf("a share without a stream: %v", err)
 		}
@@ -99,10 +101,10 @@ func TestDeletedStateIsMadeAnew(t *testing.T) {
 		if fresh.Epoch == old.Epoch || in.UncertainCount() == 0 {
 			t.Errorf("the epoch is %q, before %q; told %d times", fresh.Epoch, old.Epoch, in.UncertainCount())
 		}
-		if n, m := members(t, s, "r"), members(t, s, "other"); n != 2 || m != 1 {
+		if n, m := members(t, s.node, "r"), members(t, s.node, "other"); n != 2 || m != 1 {
 			t.Errorf("%d and %d members after one of them was", n, m)
 		}
-		if n := len(s.Nodes()); n != 2 {
+		if n := len(s.node.Nodes()); n != 2 {
 			t.Errorf("%d nodes", n)
 		}
 	})
@@ -111,27 +113,27 @@ func TestDeletedStateIsMadeAnew(t *testing.T) {
 // TestNodeFollowsRoomsOfAProfileThatItDoesNotKnow: in a deploy the new nodes
 // bring a profile that the old ones were not given.
 func TestNodeFollowsRoomsOfAProfileThatItDoesNotKnow(t *testing.T) {
-	virtually(t, func(t *testing.T, s *embedded.Broker) {
-		old, _ := wired(s, nats.Options{})
-		in := begin(t, old, "old")
-		defer closeNode(t, old)
-		empty := open(t, old, "r")
+	virtually(t, func(t *testing.T, s world) {
+		old, _ := servers.Wired(s, nats.Options{})
+		in := servers.Begin(t, old, "old")
+		defer servers.CloseNode(t, old)
+		empty := servers.Open(t, old, "r")
 		time.Sleep(time.Second)
-		fresh, _ := wired(s, nats.Options{})
-		start(t, fresh, "fresh", broker.Profile{Name: "new", Size: 10})
+		fresh, _ := servers.Wired(s, nats.Options{})
+		servers.Start(t, fresh, "fresh", broker.Profile{Name: "new", Size: 10})
 		time.Sleep(time.Second)
 		var all []broker.Position
 		for range 3 {
-			all = append(all, publish(t, fresh, "r", "1", broker.PublishOptions{Profile: "new"}))
+			all = append(all, servers.Publish(t, fresh, "r", "1", broker.PublishOptions{Profile: "new"}))
 		}
 		time.Sleep(time.Second)
 		if got := in.Messages("r"); len(got) != 3 {
 			t.Errorf("the old node was delivered %d messages", len(got))
 		}
-		if head := open(t, old, "r"); head != all[2] {
+		if head := servers.Open(t, old, "r"); head != all[2] {
 			t.Errorf("its head is %v, want %v", head, all[2])
 		}
-		page := read(t, old, "r", broker.Range{From: empty, Until: all[2].Offset})
+		page := servers.Read(t, old, "r", broker.Range{From: empty, Until: all[2].Offset})
 		if after, err := page.Follow(empty, all[2].Offset); err != nil || len(after) != 3 {
 			t.Errorf("%d messages follow, %v", len(after), err)
 		}
@@ -139,16 +141,16 @@ func TestNodeFollowsRoomsOfAProfileThatItDoesNotKnow(t *testing.T) {
 			t.Errorf("a publish with a profile that it does not know: %v", err)
 		}
 		// An operator who deletes what is not used any more makes nobody stumble.
-		closeNode(t, fresh)
-		conn := connect(t, s)
+		servers.CloseNode(t, fresh)
+		conn := servers.Connect(t, s)
 		for p := range 2 {
-			api(t, conn, fmt.Sprintf("STREAM.DELETE.finch_h_new_%d", p), nil, nil)
+			servers.API(t, conn, fmt.Sprintf("STREAM.DELETE.finch_h_new_%d", p), nil, nil)
 		}
 		if _, err := old.Open(t.Context(), []string{"r"}); err == nil {
 			t.Log("the stream is not missed at once")
 		}
 		time.Sleep(10 * time.Second)
-		if head := open(t, old, "r"); !head.IsEmpty() {
+		if head := servers.Open(t, old, "r"); !head.IsEmpty() {
 			t.Errorf("the head is %v", head)
 		}
 	})
@@ -157,19 +159,19 @@ func TestNodeFollowsRoomsOfAProfileThatItDoesNotKnow(t *testing.T) {
 // TestRoomThatChangesItsProfileIsHonest: it should not be done. If it is, nobody
 // goes on as if nothing were missing.
 func TestRoomThatChangesItsProfileIsHonest(t *testing.T) {
-	virtually(t, func(t *testing.T, s *embedded.Broker) {
-		b, _ := wired(s, nats.Options{})
-		start(t, b, "n", broker.Profile{Name: "other", Size: 10})
+	virtually(t, func(t *testing.T, s world) {
+		b, _ := servers.Wired(s, nats.Options{})
+		servers.Start(t, b, "n", broker.Profile{Name: "other", Size: 10})
 		for range 3 {
-			publish(t, b, "busy", "so that the other stream is behind", broker.PublishOptions{})
+			servers.Publish(t, b, "busy", "so that the other stream is behind", broker.PublishOptions{})
 		}
-		first := publish(t, b, "r", "1", broker.PublishOptions{})
+		first := servers.Publish(t, b, "r", "1", broker.PublishOptions{})
 		time.Sleep(time.Second)
-		second := publish(t, b, "r", "2", broker.PublishOptions{Profile: "other"})
-		if head := open(t, b, "r"); head != second {
+		second := servers.Publish(t, b, "r", "2", broker.PublishOptions{Profile: "other"})
+		if head := servers.Open(t, b, "r"); head != second {
 			t.Errorf("the head is %v, want the last message's %v", head, second)
 		}
-		if after, err := read(t, b, "r", broker.Range{From: first}).Follow(first, 0); err == nil {
+		if after, err := servers.Read(t, b, "r", broker.Range{From: first}).Follow(first, 0); err == nil {
 			t.Errorf("the position in the other stream is followed by %d", len(after))
 		}
 	})
@@ -180,34 +182,34 @@ func TestRoomThatChangesItsProfileIsHonest(t *testing.T) {
 // the room open, even longer.
 func TestQuietRoomIsKnownBeyondTheAgeOfItsMessages(t *testing.T) {
 	aged, forgetful := broker.Profile{Size: 10, Age: time.Minute}, nats.Options{ForgetAfter: 20 * time.Minute}
-	virtually(t, func(t *testing.T, server *embedded.Broker) {
-		s, _ := wired(server, forgetful)
-		start(t, s, "other", aged)
-		b, _ := wired(server, forgetful)
-		start(t, b, "n", aged)
-		last := publish(t, b, "r", "1", broker.PublishOptions{})
-		open(t, b, "r")
+	virtually(t, func(t *testing.T, server world) {
+		s, _ := servers.Wired(server, forgetful)
+		servers.Start(t, s, "other", aged)
+		b, _ := servers.Wired(server, forgetful)
+		servers.Start(t, b, "n", aged)
+		last := servers.Publish(t, b, "r", "1", broker.PublishOptions{})
+		servers.Open(t, b, "r")
 		time.Sleep(10 * time.Minute)
-		page := read(t, s, "r", broker.Range{From: last})
+		page := servers.Read(t, s, "r", broker.Range{From: last})
 		if after, err := page.Follow(last, 0); err != nil || len(after) != 0 || len(page.Messages) != 0 {
 			t.Errorf("after 10 minutes: %d messages, %v", len(page.Messages), err)
 		}
-		publish(t, b, "r", "2", broker.PublishOptions{})
-		page = read(t, s, "r", broker.Range{From: last})
+		servers.Publish(t, b, "r", "2", broker.PublishOptions{})
+		page = servers.Read(t, s, "r", broker.Range{From: last})
 		if after, err := page.Follow(last, 0); err != nil || len(after) != 1 {
 			t.Errorf("a message later: %d, %v", len(after), err)
 		}
 		last = page.Messages[0].Position
 		time.Sleep(22 * time.Minute)
-		if head := open(t, b, "r"); head != last {
+		if head := servers.Open(t, b, "r"); head != last {
 			t.Errorf("the node that has it open knows the head %v, want %v", head, last)
 		}
-		fresh, _ := wired(server, forgetful)
-		start(t, fresh, "fresh", aged)
-		if head := open(t, fresh, "r"); !head.IsEmpty() || head.Epoch != last.Epoch {
+		fresh, _ := servers.Wired(server, forgetful)
+		servers.Start(t, fresh, "fresh", aged)
+		if head := servers.Open(t, fresh, "r"); !head.IsEmpty() || head.Epoch != last.Epoch {
 			t.Errorf("a new node knows the head %v", head)
 		}
-		if _, err := read(t, fresh, "r", broker.Range{From: last}).Follow(last, 0); err == nil {
+		if _, err := servers.Read(t, fresh, "r", broker.Range{From: last}).Follow(last, 0); err == nil {
 			t.Error("a new node says that nothing was missed, and cannot know")
 		}
 	})
@@ -222,34 +224,34 @@ func TestEmptyRoomIsWholeWhileItsPositionIsYoung(t *testing.T) {
 }
 
 func emptyRoomIsWhole(t *testing.T, ahead time.Duration) {
-	virtually(t, func(t *testing.T, s *embedded.Broker) {
-		b, _ := wired(s, nats.Options{ForgetAfter: 30 * time.Minute, Now: func() time.Time { return time.Now().Add(ahead) }})
-		start(t, b, "n", broker.Profile{Size: 10, Age: time.Minute})
+	virtually(t, func(t *testing.T, s world) {
+		b, _ := servers.Wired(s, nats.Options{ForgetAfter: 30 * time.Minute, Now: func() time.Time { return time.Now().Add(ahead) }})
+		servers.Start(t, b, "n", broker.Profile{Size: 10, Age: time.Minute})
 		busy := func(d time.Duration) { // messages come and go, so that nothing but time proves anything
 			for range int(d / (5 * time.Minute)) {
 				time.Sleep(5 * time.Minute)
-				publish(t, b, "busy 1", "1", broker.PublishOptions{})
-				publish(t, b, "busy 2", "1", broker.PublishOptions{})
+				servers.Publish(t, b, "busy 1", "1", broker.PublishOptions{})
+				servers.Publish(t, b, "busy 2", "1", broker.PublishOptions{})
 			}
 		}
 		busy(45 * time.Minute)
-		empty := open(t, b, "r")
+		empty := servers.Open(t, b, "r")
 		busy(15 * time.Minute)
-		if _, err := read(t, b, "r", broker.Range{From: empty}).Follow(empty, 0); err != nil {
+		if _, err := servers.Read(t, b, "r", broker.Range{From: empty}).Follow(empty, 0); err != nil {
 			t.Errorf("after a quarter: %v", err)
 		}
 		busy(20 * time.Minute)
-		if _, err := read(t, b, "r", broker.Range{From: empty}).Follow(empty, 0); !errors.Is(err, broker.ErrTrimmed) {
+		if _, err := servers.Read(t, b, "r", broker.Range{From: empty}).Follow(empty, 0); !errors.Is(err, broker.ErrTrimmed) {
 			t.Errorf("after 35 minutes, when messages stay for 30: %v", err)
 		}
 	})
 }
 
 func TestProfileThatChangesChangesItsStreams(t *testing.T) {
-	virtually(t, func(t *testing.T, s *embedded.Broker) {
-		conn := connect(t, s)
+	virtually(t, func(t *testing.T, s world) {
+		conn := servers.Connect(t, s)
 		for _, size := range []int{10, 3, 500} {
-			b, _ := wired(s, nats.Options{})
+			b, _ := servers.Wired(s, nats.Options{})
 			in := &brokertest.Inbox{}
 			if err := b.Start(t.Context(), broker.Node{ID: "n", Profiles: []broker.Profile{{Size: size, Age: 48 * time.Hour}}}, in); err != nil {
 				t.Fatal(err)
@@ -260,12 +262,12 @@ func TestProfileThatChangesChangesItsStreams(t *testing.T) {
 					Per    int           `json:"max_msgs_per_subject"`
 				}
 			}
-			api(t, conn, "STREAM.INFO.finch_h_=_1", nil, &info)
+			servers.API(t, conn, "STREAM.INFO.finch_h_=_1", nil, &info)
 			if info.Config.Per != size+1 || info.Config.MaxAge != 48*time.Hour {
 				t.Errorf("with a profile of %d the stream is %+v", size, info.Config)
 			}
-			publish(t, b, "r", "1", broker.PublishOptions{})
-			closeNode(t, b)
+			servers.Publish(t, b, "r", "1", broker.PublishOptions{})
+			servers.CloseNode(t, b)
 		}
 	})
 }
@@ -274,17 +276,16 @@ func TestProfileThatChangesChangesItsStreams(t *testing.T) {
 // differ from the server's and from each other's.
 func TestClocksMinutesApartHarmNobody(t *testing.T) {
 	brokertest.RunVirtual(t, func(t *testing.T) *brokertest.Store {
-		s := embedded.New(embedded.Options{Dir: t.TempDir(), Logger: quiet, NATS: nats.Options{Namespace: "server"}})
-		start(t, s, "server")
+		s := servers.NewBox(t)
 		apart := -5 * time.Minute
 		return &brokertest.Store{
 			Node: func() broker.Broker {
 				apart = -apart
 				shift := apart
-				b, _ := wired(s, nats.Options{Now: func() time.Time { return time.Now().Add(shift) }})
+				b, _ := servers.Wired(s, nats.Options{Now: func() time.Time { return time.Now().Add(shift) }})
 				return b
 			},
-			LoseTail: func(room string, n int) { loseTail(t, connect(t, s), "finch", room, n) },
+			LoseTail: func(room string, n int) { servers.LoseTail(t, servers.Connect(t, s), "finch", room, n) },
 		}
 	})
 }
