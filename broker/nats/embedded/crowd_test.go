@@ -323,7 +323,7 @@ func TestQuietRoomIsCheap(t *testing.T) {
 func TestServerKeepsNothingOfWhatIsOver(t *testing.T) {
 	c := servers.NewCluster(t, 1, nil)
 	s := c.Servers[0]
-	clients := s.NumClients()
+	servers.Eventually(t, "the end of what waited for the server", func() bool { return s.NumClients() == 0 })
 	b := nats.New(nats.Options{URL: c.URL(0), Logger: servers.Quiet})
 	servers.Start(t, b, "n")
 	before := s.NumSubscriptions()
@@ -339,9 +339,7 @@ func TestServerKeepsNothingOfWhatIsOver(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := s.NumSubscriptions() - before; n != 200 {
-		t.Errorf("%d subscriptions for 200 rooms", n)
-	}
+	servers.Eventually(t, "one subscription for each room", func() bool { return s.NumSubscriptions()-before == 200 })
 	for _, room := range rooms[:20] {
 		servers.Publish(t, b, room, "1", broker.PublishOptions{})
 		servers.Read(t, b, room, broker.Range{})
@@ -353,8 +351,7 @@ func TestServerKeepsNothingOfWhatIsOver(t *testing.T) {
 		}
 	}
 	b.Release(rooms)
-	// One more: that for the answers of requests.
-	servers.Eventually(t, "the end of the subscriptions", func() bool { return s.NumSubscriptions() <= before+1 })
+	servers.Eventually(t, "the end of the subscriptions", func() bool { return s.NumSubscriptions() == before })
 	servers.CloseNode(t, b)
-	servers.Eventually(t, "the end of the connection", func() bool { return s.NumClients() == clients })
+	servers.Eventually(t, "the end of the connection", func() bool { return s.NumClients() == 0 })
 }
