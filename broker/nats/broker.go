@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"math/rand/v2"
 
 	"github.com/finch-go/finch/broker"
 	natsgo "github.com/nats-io/nats.go"
@@ -92,8 +91,8 @@ const headroom = 4 << 10
 // of the node, killed less than Options.Lease ago. An error is returned if the
 // lease is renewed, because then two nodes have one id; if the options, the id
 // or the profiles are not valid; if a stream of this name is something else's;
-// and if b was started before. ErrUnavailable is wrapped by errors that another
-// try may not meet.
+// and if b was started before, even in vain: another try takes another New.
+// ErrUnavailable is wrapped by errors that it may not meet.
 func (b *Broker) Start(ctx context.Context, node broker.Node, sink broker.Sink) error {
 	if err := b.check(node, sink); err != nil {
 		return err

@@ -76,23 +76,21 @@ func (b *Broker) lookAfter(ctx context.Context) error {
 	return b.learnNodes(ctx)
 }
 
-// A probe waits for a sounding to come back through the live subscription.
+// A probe waits for soundings to come back through the live subscription.
 type probe struct {
-	mu     sync.Mutex
-	tag    uint64 // of the sounding that is awaited, 0 if none is
-	missed int    // in a row
+	mu      sync.Mutex
+	awaited bool // one was acknowledged, and none has come since
+	missed  int  // in a row
 }
 
 // probeEvery is how often the way of a message is tried.
 const probeEvery = 5 * time.Second
 
-// heard takes a sounding that came back.
-func (b *Broker) heard(r *record) {
+// heard takes note of a sounding that came back: whichever it is, this node hears.
+func (b *Broker) heard() {
 	b.probe.mu.Lock()
 	defer b.probe.mu.Unlock()
-	if r.tag == b.probe.tag {
-		b.probe.tag, b.probe.missed = 0, 0
-	}
+	b.probe.awaited, b.probe.missed = false, 0
 }
 
 // keepProbing sends soundings, through one stream after another. One that the
@@ -129,8 +127,8 @@ func (b *Broker) deaf() bool {
 	p := &b.probe
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.tag != 0 {
-		p.tag = 0
+	if p.awaited {
+		p.awaited = false
 		p.missed++
 	}
 	if p.missed < 2 {
@@ -141,16 +139,15 @@ func (b *Broker) deaf() bool {
 }
 
 func (b *Broker) sendProbe(s *stream) bool {
-	tag := newTag()
 	b.probe.mu.Lock()
-	b.probe.tag = tag
+	b.probe.awaited = true
 	b.probe.mu.Unlock()
 	ctx, cancel := context.WithTimeout(b.life, probeEvery)
 	defer cancel()
-	_, err := b.sound(ctx, s, tag)
+	_, err := b.sound(ctx, s)
 	if err != nil {
 		b.probe.mu.Lock()
-		b.probe.tag = 0 // nothing was acknowledged, so nothing is missing
+		b.probe.awaited = false // nothing was acknowledged, so nothing is missing
 		b.probe.mu.Unlock()
 		if b.life.Err() == nil && !errors.Is(err, broker.ErrClosed) {
 			b.set(&b.trouble, err)

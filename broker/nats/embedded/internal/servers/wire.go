@@ -9,7 +9,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 )
 
-// A wire is a node's way to the server, which can be cut.
+// A Wire is a node's way to the server, which can be cut.
 type Wire struct {
 	to natsgo.InProcessConnProvider
 
