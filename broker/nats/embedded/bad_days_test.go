@@ -3,8 +3,10 @@ package embedded_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -173,6 +175,68 @@ func TestFullDiskRefusesMessagesUntilThereIsRoom(t *testing.T) {
 		_, err := b.Publish(t.Context(), "r", data, broker.PublishOptions{})
 		return err == nil
 	})
+}
+
+func TestEveryMessageCanBeWrittenThrough(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 2 {
+		b := embedded.New(embedded.Options{Dir: dir, SyncInterval: -1, Logger: servers.Quiet})
+		in := &brokertest.Inbox{}
+		if err := b.Start(t.Context(), broker.Node{ID: "n"}, in); err != nil {
+			t.Fatal(err)
+		}
+		servers.Publish(t, b, "r", "1", broker.PublishOptions{})
+		if n := len(servers.Read(t, b, "r", broker.Range{}).Messages); n != i+1 {
+			t.Errorf("%d messages in run %d", n, i)
+		}
+		if caps := b.Caps(); !caps.Durable || caps.Cluster || caps.MaxPayload != 1<<20 {
+			t.Errorf("%+v", caps)
+		}
+		servers.CloseNode(t, b)
+	}
+}
+
+// TestDiskThatBreaksIsWaitedFor: what the server meets when it wants another file
+// is what it meets on a full disk. Nothing that was acknowledged is lost, and
+// nobody has to start anything again.
+func TestDiskThatBreaksIsWaitedFor(t *testing.T) {
+	t.Parallel() // it waits most of its time
+	dir := t.TempDir()
+	b := embedded.New(embedded.Options{Dir: dir, Logger: servers.Quiet, NATS: nats.Options{Partitions: 1, Timeout: 20 * time.Second}})
+	in := servers.Start(t, b, "n", broker.Profile{Size: 1000})
+	files := filepath.Join(dir, "jetstream", "$G", "streams", "finch_h_=_0", "msgs")
+	if err := os.Rename(files, files+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	data := make([]byte, 500<<10)
+	acked := 0
+	var err error
+	for ; err == nil && acked < 100; acked++ { // until the file that is open is full
+		_, err = b.Publish(t.Context(), "r", data, broker.PublishOptions{Key: fmt.Sprint(acked)})
+	}
+	acked--
+	if !errors.Is(err, broker.ErrUnknownOutcome) || acked == 0 {
+		t.Fatalf("message %d: %v", acked, err)
+	}
+	servers.Eventually(t, "the end of the server", func() bool { return slices.Contains(in.States(), broker.Down) })
+	begun := time.Now()
+	if _, err = b.Publish(t.Context(), "r", data, broker.PublishOptions{}); !errors.Is(err, broker.ErrUnavailable) || !strings.Contains(err.Error(), "cannot be written to") || time.Since(begun) > time.Second {
+		t.Errorf("a publish meanwhile: %v after %v", err, time.Since(begun))
+	}
+	os.RemoveAll(files)
+	if err := os.Rename(files+".away", files); err != nil {
+		t.Fatal(err)
+	}
+	servers.Eventually(t, "the disk", func() bool {
+		_, err := b.Publish(t.Context(), "r", data, broker.PublishOptions{Key: fmt.Sprint(acked)})
+		return err == nil
+	})
+	if page := servers.Read(t, b, "r", broker.Range{}); len(page.Messages) != acked+1 {
+		t.Errorf("%d messages are there, and %d were acknowledged", len(page.Messages), acked+1)
+	}
 }
 
 func TestDirectoryThatCannotBeUsedIsSaid(t *testing.T) {

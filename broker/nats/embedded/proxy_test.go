@@ -1,7 +1,9 @@
 package embedded_test
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,5 +174,43 @@ func TestPurgeThatWasNotHeardIsSeen(t *testing.T) {
 	heads, _, err := deafened.Heads(t.Context(), []string{"r"}, mark)
 	if err != nil || len(heads) != 1 || heads[0].Position.Epoch == old.Epoch {
 		t.Errorf("the heads are %v, %v; before the purge %v", heads, err, old)
+	}
+}
+
+// TestStreamThatTakesNoMessageFailsAtOnce: after one publish was not answered in
+// time the others need not wait too.
+func TestStreamThatTakesNoMessageFailsAtOnce(t *testing.T) {
+	t.Parallel() // it waits most of its time
+	c := servers.NewCluster(t, 1, nil)
+	p := servers.NewProxy(t, c.URL(0))
+	b := nats.New(nats.Options{URL: p.URL(), Logger: servers.Quiet, Timeout: time.Second, Partitions: 1})
+	in := &servers.News{}
+	if err := b.Start(t.Context(), broker.Node{ID: "n"}, in); err != nil {
+		t.Fatal(err)
+	}
+	defer servers.CloseNode(t, b)
+	p.Losing(func(subject, _, _ string) bool { return strings.HasPrefix(subject, "_INBOX") })
+	o := broker.PublishOptions{Key: "k"}
+	if _, err := b.Publish(t.Context(), "r", []byte("1"), o); !errors.Is(err, broker.ErrUnknownOutcome) {
+		t.Fatalf("a publish without an answer: %v", err)
+	}
+	for range 100 {
+		begun := time.Now()
+		if _, err := b.Publish(t.Context(), "r", []byte("2"), broker.PublishOptions{}); !errors.Is(err, broker.ErrUnavailable) || time.Since(begun) > 500*time.Millisecond {
+			t.Fatalf("the next one: %v after %v", err, time.Since(begun))
+		}
+	}
+	_, before := in.Since(0)
+	p.Losing(nil)
+	servers.Eventually(t, "the stream", func() bool {
+		ack, err := b.Publish(t.Context(), "r", []byte("1"), o)
+		return err == nil && ack.Duplicate
+	})
+	servers.Eventually(t, "news of it", func() bool {
+		came, _ := in.Since(before)
+		return slices.Contains(came, "uncertain") && slices.Contains(came, "connected")
+	})
+	if got := in.States(); !slices.Contains(got, broker.Degraded) {
+		t.Errorf("the states were %v", got)
 	}
 }
