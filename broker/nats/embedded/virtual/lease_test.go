@@ -3,6 +3,7 @@
 package virtual_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -183,6 +184,28 @@ func TestNodesComeBackTogetherAfterAnOutage(t *testing.T) {
 		}
 		if d := inA.When("down c", back); d < 9*time.Second || d > 20*time.Second {
 			t.Errorf("c, which is gone, was buried after %v", d)
+		}
+	})
+}
+
+// TestManySharesAreWrittenAnewSoon: not a thousand at each renewal of the lease.
+func TestManySharesAreWrittenAnewSoon(t *testing.T) {
+	virtually(t, func(t *testing.T, s world) {
+		lost, wire := servers.Wired(s, nats.Options{})
+		servers.Begin(t, lost, "lost")
+		defer servers.CloseNode(t, lost)
+		const rooms = 3500
+		for i := range rooms {
+			share(t, lost, fmt.Sprint("r", i), 1)
+		}
+		wire.Cut()
+		time.Sleep(time.Minute)
+		wire.Mend()
+		time.Sleep(4 * time.Second)
+		for i := range rooms {
+			if n := members(t, s.node, fmt.Sprint("r", i)); n != 1 {
+				t.Fatalf("room %d has %d members", i, n)
+			}
 		}
 	})
 }

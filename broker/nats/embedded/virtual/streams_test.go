@@ -236,13 +236,52 @@ func emptyRoomIsWhole(t *testing.T, ahead time.Duration) {
 		}
 		busy(45 * time.Minute)
 		empty := servers.Open(t, b, "r")
-		busy(15 * time.Minute)
+		busy(10 * time.Minute)
 		if _, err := servers.Read(t, b, "r", broker.Range{From: empty}).Follow(empty, 0); err != nil {
-			t.Errorf("after a quarter: %v", err)
+			t.Errorf("after 10 minutes: %v", err)
+		}
+		future := empty
+		future.Offset += 24 * 60 * 60
+		if _, err := servers.Read(t, b, "r", broker.Range{From: future}).Follow(future, 0); err == nil {
+			t.Error("a position of tomorrow is good")
 		}
 		busy(20 * time.Minute)
 		if _, err := servers.Read(t, b, "r", broker.Range{From: empty}).Follow(empty, 0); !errors.Is(err, broker.ErrTrimmed) {
-			t.Errorf("after 35 minutes, when messages stay for 30: %v", err)
+			t.Errorf("after half an hour, when messages stay for 30: %v", err)
+		}
+	})
+}
+
+// TestBoundOfBytesProvesLess: what bytes pushed out may have been any room's.
+func TestBoundOfBytesProvesLess(t *testing.T) {
+	virtually(t, func(t *testing.T, s world) {
+		b, _ := servers.Wired(s, nats.Options{Namespace: "bound", Partitions: 1, MaxBytes: 200 << 10})
+		servers.Start(t, b, "n", broker.Profile{Size: 100, Age: time.Minute})
+		servers.Publish(t, b, "gone", "1", broker.PublishOptions{})
+		servers.Publish(t, b, "old", "1", broker.PublishOptions{})
+		if err := b.Purge(t.Context(), "gone"); err != nil { // the stream does not begin at its beginning
+			t.Fatal(err)
+		}
+		time.Sleep(30 * time.Minute)
+		empty := servers.Open(t, b, "r")
+		time.Sleep(time.Minute)
+		all := servers.Publish(t, b, "r", "1", broker.PublishOptions{})
+		if after, err := servers.Read(t, b, "r", broker.Range{From: empty}).Follow(empty, all.Offset); err != nil || len(after) != 1 {
+			t.Errorf("while there is room: %d messages, %v", len(after), err)
+		}
+		if page := servers.Read(t, b, "r", broker.Range{}); !page.Spare {
+			t.Error("a room with one message is not called short of its size")
+		}
+		for range 30 {
+			servers.Publish(t, b, "flood", string(make([]byte, 10<<10)), broker.PublishOptions{})
+		}
+		servers.Publish(t, b, "r", "2", broker.PublishOptions{})
+		page := servers.Read(t, b, "r", broker.Range{From: empty})
+		if after, err := page.Follow(empty, 0); !errors.Is(err, broker.ErrTrimmed) {
+			t.Errorf("after the flood: %d messages, %v", len(after), err)
+		}
+		if page.Spare {
+			t.Error("after the flood age alone is said to have trimmed the room")
 		}
 	})
 }
