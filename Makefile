@@ -63,8 +63,7 @@ lint: bin/staticcheck
 unit: bin/gotest
 	@echo '== go test -race (whole log: .out/unit.log)'
 	@mkdir -p .out
-	@echo '   broker/nats/embedded stands apart: make nats'
-	@bin/gotest -log .out/unit.log -race $(filter-out %/e2e/... %/broker/nats/embedded/...,$(PACKAGES))
+	@bin/gotest -log .out/unit.log -race $(filter-out %/e2e/...,$(PACKAGES))
 	@norace="$$(git grep -l '^//go:build !race' -- '*_test.go' | xargs -r -n 1 dirname | sort -u | sed 's|^|./|' || true)"; \
 	if [ -n "$$norace" ]; then \
 		echo '== go test, where files say that the race detector cannot run them (whole log: .out/unit-norace.log)'; \
@@ -125,14 +124,6 @@ soak:
 soak-briefly:
 	@echo '== soak, 20 seconds of it'
 	@go run ./bench/soak -for 20s
-
-# Apart from the rest: nats.go keeps timers in a pool of the whole process, and
-# now and then one of a bubble of testing/synctest reaches another, which ends
-# the process. Until that is mended this suite is run by hand.
-## nats: the tests of NATS with a server in the process, a cluster, and processes that are killed
-.PHONY: nats
-nats:
-	@go test -race ./broker/nats/embedded/...
 
 ## chaos: break a cluster for CHAOS (10m) while clients use it; BROKER (nats) and SEED (drawn) choose
 CHAOS ?= 10m

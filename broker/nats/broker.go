@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"math/rand/v2"
 
 	"github.com/finch-go/finch/broker"
 	natsgo "github.com/nats-io/nats.go"
@@ -169,8 +168,7 @@ func (b *Broker) begin(ctx context.Context) error {
 	if err := b.listen(); err != nil {
 		return unserved(ctx, err)
 	}
-	// A stream that has just been made is known here a moment later than to its
-	// leader.
+	// A stream that has just been made is not known everywhere yet.
 	for _, step := range []func(context.Context) error{
 		b.reachStreams,
 		b.learnEpochs,
@@ -197,7 +195,7 @@ func (b *Broker) insist(ctx context.Context, step func(context.Context) error) e
 		if err == nil || errors.Is(err, errSettled) {
 			return err
 		}
-		if !passing(err) || !pause(ctx, 50*time.Millisecond) {
+		if !passing(err) && !isCode(err, codeStreamMissing) || !pause(ctx, 50*time.Millisecond) {
 			return unserved(ctx, err)
 		}
 	}

@@ -293,6 +293,7 @@ func (b *Broker) findStreams(ctx context.Context) error {
 		f := b.fleet.Load()
 		if there := slices.Contains(f.byPartition[n.Partition], s); there == gone {
 			if gone {
+				s.sick.Store(false) // nothing is to be had from it
 				f = f.without(s)
 			} else {
 				f = f.with(s)

@@ -162,7 +162,7 @@ func (b *Broker) fewHeads(ctx context.Context, l *lasts, s *stream, rooms []stri
 
 // manyHeads asks replicas. A sounding says how far they must have come.
 func (b *Broker) manyHeads(ctx context.Context, l *lasts, s *stream, rooms []string, since uint64) error {
-	sounding, err := b.sound(ctx, s, newTag())
+	sounding, err := b.sound(ctx, s)
 	if err != nil {
 		return err
 	}

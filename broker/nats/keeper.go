@@ -2,11 +2,9 @@ package nats
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"sync"
 	"time"
-
-	"github.com/finch-go/finch/broker"
 )
 
 // kick has the keeper look at the streams soon.
@@ -76,23 +74,25 @@ func (b *Broker) lookAfter(ctx context.Context) error {
 	return b.learnNodes(ctx)
 }
 
-// A probe waits for a sounding to come back through the live subscription.
+// A probe waits for soundings to come back through the live subscription.
 type probe struct {
-	mu     sync.Mutex
-	tag    uint64 // of the sounding that is awaited, 0 if none is
-	missed int    // in a row
+	mu      sync.Mutex
+	awaited bool // one was acknowledged, and none has come since
+	missed  int  // in a row
 }
 
-// probeEvery is how often the way of a message is tried.
-const probeEvery = 5 * time.Second
+// probeEvery is how often the way of a message is tried; healEvery, how often
+// that of a stream which took no message.
+const (
+	probeEvery = 5 * time.Second
+	healEvery  = time.Second
+)
 
-// heard takes a sounding that came back.
-func (b *Broker) heard(r *record) {
+// heard takes note of a sounding that came back: whichever it is, this node hears.
+func (b *Broker) heard() {
 	b.probe.mu.Lock()
 	defer b.probe.mu.Unlock()
-	if r.tag == b.probe.tag {
-		b.probe.tag, b.probe.missed = 0, 0
-	}
+	b.probe.awaited, b.probe.missed = false, 0
 }
 
 // keepProbing sends soundings, through one stream after another. One that the
@@ -100,8 +100,9 @@ func (b *Broker) heard(r *record) {
 // not heard, that a subscription has died silently: then the connection is made
 // anew.
 func (b *Broker) keepProbing() {
-	every := time.NewTicker(probeEvery)
+	every := time.NewTicker(healEvery)
 	defer every.Stop()
+	last := time.Now()
 	for n := 0; ; {
 		select {
 		case <-every.C:
@@ -111,6 +112,11 @@ func (b *Broker) keepProbing() {
 		if !b.link.conn.IsConnected() {
 			continue
 		}
+		b.heal()
+		if time.Since(last) < probeEvery {
+			continue
+		}
+		last = time.Now()
 		if b.deaf() {
 			b.log.Warn("nats: what is published does not come back; connecting anew")
 			if err := b.link.conn.ForceReconnect(); err != nil {
@@ -118,9 +124,9 @@ func (b *Broker) keepProbing() {
 			}
 			continue
 		}
-		if own := b.ownStreams(); b.sendProbe(own[n%len(own)]) { // or else the same one again
-			n++
-		}
+		own := b.ownStreams()
+		b.sendProbe(own[n%len(own)])
+		n++
 	}
 }
 
@@ -129,8 +135,8 @@ func (b *Broker) deaf() bool {
 	p := &b.probe
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.tag != 0 {
-		p.tag = 0
+	if p.awaited {
+		p.awaited = false
 		p.missed++
 	}
 	if p.missed < 2 {
@@ -140,29 +146,55 @@ func (b *Broker) deaf() bool {
 	return true
 }
 
-func (b *Broker) sendProbe(s *stream) bool {
-	tag := newTag()
+func (b *Broker) sendProbe(s *stream) {
 	b.probe.mu.Lock()
-	b.probe.tag = tag
+	b.probe.awaited = true
 	b.probe.mu.Unlock()
 	ctx, cancel := context.WithTimeout(b.life, probeEvery)
 	defer cancel()
-	_, err := b.sound(ctx, s, tag)
-	if err != nil {
-		b.probe.mu.Lock()
-		b.probe.tag = 0 // nothing was acknowledged, so nothing is missing
-		b.probe.mu.Unlock()
-		if b.life.Err() == nil && !errors.Is(err, broker.ErrClosed) {
-			b.set(&b.trouble, err)
-		}
-		return false
+	if _, err := b.sound(ctx, s); err != nil {
+		b.heard() // nothing was acknowledged, so nothing is missing
+		b.sicken(s, err)
 	}
+}
+
+// sicken notes that a stream took no message. From now on publishes to it fail at
+// once, until a sounding has come through.
+func (b *Broker) sicken(s *stream, why error) {
+	if b.life.Err() != nil || b.link.broken() {
+		return // it is not the stream
+	}
+	if !s.sick.Swap(true) {
+		b.log.Warn("nats: a stream takes no message; the log of its server says why (no quorum, a full disk)", "stream", s.name, "err", why)
+	}
+	b.set(&b.trouble, fmt.Errorf("nats: stream %s takes no message: %w", s.name, why))
+}
+
+// heal tries the streams that took no message. When all do again, the store may
+// have changed.
+func (b *Broker) heal() {
 	b.news.mu.Lock()
-	recovers := b.trouble != nil
+	trouble := b.trouble != nil
 	b.news.mu.Unlock()
-	if recovers {
+	if !trouble {
+		return
+	}
+	ctx, cancel := context.WithTimeout(b.life, b.options.Timeout)
+	defer cancel()
+	var g group
+	for _, s := range b.fleet.Load().streams {
+		if s.sick.Load() {
+			g.Go(func() error {
+				_, err := b.sound(ctx, s)
+				if err == nil {
+					s.sick.Store(false)
+				}
+				return err
+			})
+		}
+	}
+	if g.Wait() == nil {
 		b.set(&b.trouble, nil)
 		b.doubtAll(errRecovered)
 	}
-	return true
 }

@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"hash/fnv"
 	"strconv"
 	"time"
 
@@ -53,9 +52,7 @@ func (l layout) share(token, node string) string {
 
 // partition of a room. All nodes of all versions must agree on it.
 func (l layout) partition(room string) int {
-	h := fnv.New32a()
-	h.Write([]byte(room))
-	return int(h.Sum32() % uint32(l.partitions))
+	return int(hashOf(room) % uint32(l.partitions))
 }
 
 // keptOnDisk is how long a message of a profile stays in its stream; 0 is for

@@ -5,12 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
-
-	"math/rand/v2"
 
 	"github.com/finch-go/finch/broker"
 	natsgo "github.com/nats-io/nats.go"

@@ -127,11 +127,16 @@ func (b *Broker) reconnected() {
 	b.tellReconnected(b.link.dials.Load())
 	b.nodes.holdOn(b.options.Lease)
 	b.set(&b.down, nil)
+	b.reletNow()
+	b.kick()
+}
+
+// reletNow has the lease renewed soon.
+func (b *Broker) reletNow() {
 	select {
 	case b.relet <- struct{}{}:
 	default:
 	}
-	b.kick()
 }
 
 // advisoryLeader is where JetStream tells of new leaders.

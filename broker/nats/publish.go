@@ -59,6 +59,9 @@ func (b *Broker) Publish(ctx context.Context, room string, data []byte, o broker
 	if s == nil {
 		return broker.Ack{}, broker.ErrUnknownProfile
 	}
+	if s.sick.Load() {
+		return broker.Ack{}, unavailable("stream %s takes no message now", s.name)
+	}
 	token, tag := tokenOf(room), newTag()
 	m := &natsgo.Msg{Subject: s.prefix + token, Data: data, Header: make(natsgo.Header, 4)}
 	m.Header[headerTag] = []string{strconv.FormatUint(tag, 16)}
@@ -71,6 +74,9 @@ func (b *Broker) Publish(ctx context.Context, room string, data []byte, o broker
 	}
 	ack, err := b.store(ctx, m)
 	if err != nil {
+		if errors.Is(err, errTimeout) {
+			b.sicken(s, err)
+		}
 		return broker.Ack{}, publishError(ctx, err)
 	}
 	position := broker.Position{Epoch: b.epochs.of(token, s.partition), Offset: ack.Sequence, Tag: tag}

@@ -147,8 +147,7 @@ func (i *streamInfo) reaches(back time.Time, maxBytes int64) bool {
 // times may differ.
 func (i *streamInfo) keeps(empty broker.Position, kept time.Duration, maxBytes int64) bool {
 	st := &i.State
-	slack := max(skew, kept/10)
-	since := time.Unix(int64(empty.Offset), 0).Add(-slack)
+	since := time.Unix(int64(min(empty.Offset, firstSequence)), 0).Add(-skew)
 	switch {
 	case empty.Offset >= firstSequence, since.After(i.At): // nobody has found it empty yet
 		return false
@@ -157,7 +156,7 @@ func (i *streamInfo) keeps(empty broker.Position, kept time.Duration, maxBytes i
 	case st.Messages > 0 && st.FirstTime.Before(since): // all younger ones are there
 		return true
 	}
-	return maxBytes == 0 && (kept == 0 || i.At.Sub(since) < kept)
+	return maxBytes == 0 && (kept == 0 || i.At.Sub(since) < kept-kept/10)
 }
 
 // A reading reads the messages of a range.

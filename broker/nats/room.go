@@ -54,11 +54,16 @@ func newWorker(b *Broker) *worker {
 
 // workerOf a room's token.
 func (b *Broker) workerOf(token string) *worker {
+	return b.workers[hashOf(token)%uint32(len(b.workers))]
+}
+
+// hashOf spreads tokens (FNV-1a, of 32 bits).
+func hashOf(token string) uint32 {
 	h := uint32(2166136261)
 	for i := range len(token) {
 		h = (h ^ uint32(token[i])) * 16777619
 	}
-	return b.workers[h%uint32(len(b.workers))]
+	return h
 }
 
 // open subscribes to a room's live subject, if that is not done yet.
@@ -169,7 +174,7 @@ func (w *worker) deliver(m *natsgo.Msg) {
 	}
 	s.saw(rec.sequence)
 	if token[0] == '~' {
-		w.b.heard(&rec)
+		w.b.heard()
 		return
 	}
 	w.mu.Lock()

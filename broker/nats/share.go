@@ -24,20 +24,25 @@ type shareNote struct {
 
 // shares are this node's.
 type shares struct {
-	writing sync.Mutex // held while one is written, so that the last one counts
+	// writing is held while a share is written, so that the last one counts: rooms
+	// with the same hash wait for each other.
+	writing [64]sync.Mutex
 
 	mu      sync.Mutex
-	mine    map[string]int // by room
-	stale   []string       // rooms whose shares have to be written anew
-	created time.Time      // of the stream
+	mine    map[string]int      // by room
+	stale   map[string]struct{} // rooms whose shares have to be written anew
+	created time.Time           // of the stream
 }
 
 // clearAfter is how long a node is gone before its shares are cleared away.
 const clearAfter = time.Minute
 
-// sharesAtOnce is how many shares are written anew in a row before anything else
-// gets its turn.
-const sharesAtOnce = 500
+// After an outage a node may have a hundred thousand shares to write anew:
+// sharesAtOnce of them before the lease gets its turn, sharesAbreast at a time.
+const (
+	sharesAtOnce  = 1000
+	sharesAbreast = 16
+)
 
 // SetShare is documented at broker.Broker. A share that could not be written is
 // written when the store can be reached again, so that the error may be passed
@@ -60,9 +65,7 @@ func (b *Broker) SetShare(ctx context.Context, room string, members int) error {
 	err := b.writeShare(ctx, room)
 	if err != nil { // it is written when the store can be reached
 		s.mu.Lock()
-		if !slices.Contains(s.stale, room) {
-			s.stale = append(s.stale, room)
-		}
+		s.stale[room] = struct{}{}
 		s.mu.Unlock()
 	}
 	return unserved(ctx, err)
@@ -90,8 +93,10 @@ func (b *Broker) sharesMadeAnew(ctx context.Context, created time.Time) error {
 // writeShare writes what the share of a room is now.
 func (b *Broker) writeShare(ctx context.Context, room string) error {
 	s := &b.shares
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	token := tokenOf(room)
+	turn := &s.writing[hashOf(token)%uint32(len(s.writing))]
+	turn.Lock()
+	defer turn.Unlock()
 	s.mu.Lock()
 	members := s.mine[room]
 	s.mu.Unlock()
@@ -102,7 +107,7 @@ func (b *Broker) writeShare(ctx context.Context, room string) error {
 	if err != nil {
 		return err
 	}
-	m := natsgo.NewMsg(b.layout.share(tokenOf(room), b.id))
+	m := natsgo.NewMsg(b.layout.share(token, b.id))
 	m.Data = data
 	if members == 0 {
 		m.Header[headerTTL] = []string{"1s"} // it removes itself
@@ -115,9 +120,8 @@ func (b *Broker) writeShare(ctx context.Context, room string) error {
 func (s *shares) rewrite() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stale = s.stale[:0]
 	for room := range s.mine {
-		s.stale = append(s.stale, room)
+		s.stale[room] = struct{}{}
 	}
 }
 
@@ -125,7 +129,7 @@ func (s *shares) rewrite() {
 // share of no room, which is there to be found by every question for shares.
 func (b *Broker) beginShares(ctx context.Context, created time.Time) error {
 	b.shares.created = created
-	b.shares.mine = map[string]int{}
+	b.shares.mine, b.shares.stale = map[string]int{}, map[string]struct{}{}
 	if err := b.clearSharesOf(ctx, b.id); err != nil {
 		return err
 	}
@@ -147,24 +151,48 @@ func (b *Broker) clearSharesOf(ctx context.Context, node string) error {
 // be, and clears away those of nodes that are gone for long, if no other node is
 // to do that.
 func (b *Broker) clearShares() {
-	s := &b.shares
-	s.mu.Lock()
-	n := min(len(s.stale), sharesAtOnce)
-	rooms := slices.Clone(s.stale[len(s.stale)-n:])
-	s.mu.Unlock()
-	for _, room := range rooms {
-		if b.writeShare(b.life, room) != nil {
-			return // later
-		}
-	}
-	s.mu.Lock()
-	s.stale = slices.DeleteFunc(s.stale, func(room string) bool { return slices.Contains(rooms, room) })
-	s.mu.Unlock()
+	more := b.writeStale()
 	for _, id := range b.nodes.goneFor(clearAfter) {
 		if b.clearSharesOf(b.life, id) == nil {
 			b.nodes.cleared(id)
 		}
 	}
+	if more {
+		b.reletNow()
+	}
+}
+
+// writeStale writes some of the shares anew that have to be, and reports whether
+// there are more of them.
+func (b *Broker) writeStale() (more bool) {
+	s := &b.shares
+	s.mu.Lock()
+	var rooms []string
+	for room := range s.stale {
+		if rooms = append(rooms, room); len(rooms) == sharesAtOnce {
+			break
+		}
+	}
+	more = len(s.stale) > len(rooms)
+	s.mu.Unlock()
+	var g group
+	for part := range slices.Chunk(rooms, 1+len(rooms)/sharesAbreast) {
+		g.Go(func() error {
+			for _, room := range part {
+				s.mu.Lock()
+				delete(s.stale, room)
+				s.mu.Unlock()
+				if err := b.writeShare(b.life, room); err != nil {
+					s.mu.Lock()
+					s.stale[room] = struct{}{}
+					s.mu.Unlock()
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait() == nil && more
 }
 
 // goneFor lists nodes that have been gone for long and left shares behind, if

@@ -32,11 +32,11 @@ type sounder struct {
 }
 
 // sound writes a sounding and returns its sequence.
-func (b *Broker) sound(ctx context.Context, s *stream, tag uint64) (uint64, error) {
+func (b *Broker) sound(ctx context.Context, s *stream) (uint64, error) {
 	s.sounding.Lock()
 	defer s.sounding.Unlock()
 	m := natsgo.NewMsg(s.prefix + "~" + b.id)
-	m.Header[headerTag] = []string{strconv.FormatUint(tag, 16)}
+	m.Header[headerTag] = []string{strconv.FormatUint(newTag(), 16)}
 	m.Header[headerTTL] = []string{soundingTTL.String()}
 	expects := s.last != 0 && time.Since(s.at) < soundingTrust
 	if expects {

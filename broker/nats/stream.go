@@ -24,6 +24,7 @@ type stream struct {
 	depth     int           // messages of a room on disk
 
 	seen atomic.Uint64 // highest sequence delivered to this node or acknowledged
+	sick atomic.Bool   // it took no message when it was tried last
 	sounder
 }
 

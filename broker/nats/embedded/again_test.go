@@ -9,14 +9,15 @@ import (
 	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/broker/brokertest"
 	"github.com/finch-go/finch/broker/nats"
+	"github.com/finch-go/finch/broker/nats/embedded/internal/servers"
 )
 
 // A node that comes up before the servers do goes on trying with the one broker
 // that it was given.
 func TestStartThatFailedMayBeTriedAgain(t *testing.T) {
-	c := newCluster(t, 1, nil)
-	c.stop(0)
-	b, in := nats.New(nats.Options{URL: c.url(0), Namespace: newNamespace(), Logger: quiet}), &brokertest.Inbox{}
+	c := servers.NewCluster(t, 1, nil)
+	c.Stop(0)
+	b, in := nats.New(nats.Options{URL: c.URL(0), Namespace: servers.NewNamespace(), Logger: servers.Quiet}), &brokertest.Inbox{}
 	for range 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		err := b.Start(ctx, broker.Node{ID: "n"}, in)
@@ -25,13 +26,10 @@ func TestStartThatFailedMayBeTriedAgain(t *testing.T) {
 			t.Fatalf("without a server: %v", err)
 		}
 	}
-	c.start(t, 0)
-	c.await(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	c.Start(t, 0)
+	ctx, cancel := context.WithTimeout(t.Context(), servers.Patience)
 	defer cancel()
-	if err := b.Start(ctx, broker.Node{ID: "n"}, in); err != nil {
-		t.Fatalf("with a server: %v", err)
-	}
+	servers.Eventually(t, "a start", func() bool { return b.Start(ctx, broker.Node{ID: "n"}, in) == nil })
 	defer b.Close(ctx)
 	if _, err := b.Open(ctx, []string{"r"}); err != nil {
 		t.Fatal(err)
@@ -39,5 +37,5 @@ func TestStartThatFailedMayBeTriedAgain(t *testing.T) {
 	if _, err := b.Publish(ctx, "r", []byte("salaam"), broker.PublishOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the message", func() bool { return len(in.Messages("r")) == 1 })
+	servers.Eventually(t, "the message", func() bool { return len(in.Messages("r")) == 1 })
 }

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -44,7 +45,9 @@ type Broker struct {
 	options Options
 
 	starting sync.Mutex              // held by Start and Close
-	running  atomic.Pointer[process] // nil before Start and after Close
+	running  atomic.Pointer[process] // nil before Start, after Close, and while the disk cannot be written to
+	fault    atomic.Pointer[string]  // why it cannot
+	unwatch  func()                  // ends watch; nil before Start
 }
 
 var _ broker.Broker = (*Broker)(nil)
@@ -89,7 +92,67 @@ func (b *Broker) Start(ctx context.Context, node broker.Node, sink broker.Sink) 
 		p.stop()
 		return err
 	}
+	life, end := context.WithCancel(context.Background())
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		b.watch(life)
+	}()
+	b.unwatch = func() { end(); <-watched }
 	return nil
+}
+
+// watchEvery is how often the server is looked after.
+const watchEvery = 2 * time.Second
+
+// watch stops a server that cannot write any more, because the disk is full or
+// broken: it would leave every publish without an answer, and not recover. When
+// the disk can be written to, it is started again.
+func (b *Broker) watch(life context.Context) {
+	every := time.NewTicker(watchEvery)
+	defer every.Stop()
+	said := ""
+	for {
+		select {
+		case <-every.C:
+		case <-life.Done():
+			return
+		}
+		if p := b.running.Load(); p != nil {
+			if fault := p.fault(); fault != "" {
+				b.options.Logger.Error("embedded: the store cannot be written to; it is stopped until it can be", "dir", b.options.Dir, "err", fault)
+				b.fault.Store(&fault)
+				b.running.Store(nil)
+				p.stop()
+			}
+			continue
+		}
+		err := writable(b.options.Dir)
+		if err == nil {
+			var p *process
+			if p, err = startProcess(life, b.options); err == nil {
+				b.options.Logger.Info("embedded: the store can be written to again", "dir", b.options.Dir)
+				b.fault.Store(nil)
+				b.running.Store(p)
+				said = ""
+				continue
+			}
+		}
+		if text := err.Error(); text != said {
+			said = text
+			b.options.Logger.Warn("embedded: the store cannot be started again yet", "dir", b.options.Dir, "err", err)
+		}
+	}
+}
+
+// Publish is documented at broker.Broker. While the disk cannot be written to it
+// fails at once.
+func (b *Broker) Publish(ctx context.Context, room string, data []byte, o broker.PublishOptions) (broker.Ack, error) {
+	ack, err := b.Broker.Publish(ctx, room, data, o)
+	if fault := b.fault.Load(); fault != nil && errors.Is(err, broker.ErrUnavailable) {
+		err = fmt.Errorf("%w (embedded: the store cannot be written to: %s)", err, *fault)
+	}
+	return ack, err
 }
 
 // Close is documented at broker.Broker. It stops the server too, so that other
@@ -98,19 +161,21 @@ func (b *Broker) Close(ctx context.Context) error {
 	err := b.Broker.Close(ctx)
 	b.starting.Lock()
 	defer b.starting.Unlock()
+	if b.unwatch != nil {
+		b.unwatch()
+	}
 	if p := b.running.Swap(nil); p != nil {
 		p.stop()
 	}
 	return err
 }
 
-// provider gives connections to the server that runs.
-type provider struct{ b *Broker }
-
-// InProcessConn is called by nats.go.
-func (p provider) InProcessConn() (net.Conn, error) {
-	if s := p.b.running.Load(); s != nil {
-		return s.server.InProcessConn()
+// InProcessConn makes a connection to the server, which runs between Start and
+// Close. It is for whoever wants to look at the streams, or to use the server for
+// something else: natsgo.Connect("", natsgo.InProcessServer(b)).
+func (b *Broker) InProcessConn() (net.Conn, error) {
+	if p := b.running.Load(); p != nil {
+		return p.server.InProcessConn()
 	}
 	return nil, errNotRunning
 }
@@ -128,6 +193,6 @@ func (b *Broker) Node() *nats.Broker {
 	if o.MaxPayload == 0 {
 		o.MaxPayload = maxPayload
 	}
-	o.Connect = append(o.Connect[:len(o.Connect):len(o.Connect)], natsgo.InProcessServer(provider{b}))
+	o.Connect = append(o.Connect[:len(o.Connect):len(o.Connect)], natsgo.InProcessServer(b))
 	return nats.New(o)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/finch-go/finch/broker/brokertest"
 	"github.com/finch-go/finch/broker/nats"
 	"github.com/finch-go/finch/broker/nats/embedded"
+	"github.com/finch-go/finch/broker/nats/embedded/internal/servers"
 	natsgo "github.com/nats-io/nats.go"
 )
 
@@ -22,21 +23,21 @@ import (
 // away. Interest takes its time from server to server: without the barrier some
 // of these messages are lost.
 func TestRoomOpenedInAClusterMissesNothing(t *testing.T) {
-	c := newCluster(t, 3, nil)
-	first := nats.New(nats.Options{URL: c.url(0), Partitions: 1, Logger: quiet, Connect: []natsgo.Option{natsgo.IgnoreDiscoveredServers()}})
-	start(t, first, "first")
-	conn, err := natsgo.Connect(c.urls(0))
+	c := servers.NewCluster(t, 3, nil)
+	first := nats.New(nats.Options{URL: c.URL(0), Partitions: 1, Logger: servers.Quiet, Connect: []natsgo.Option{natsgo.IgnoreDiscoveredServers()}})
+	servers.Start(t, first, "first")
+	conn, err := natsgo.Connect(c.URLs(0))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	var info struct{ Cluster struct{ Leader string } }
-	api(t, conn, "STREAM.INFO.finch_h_=_0", nil, &info)
+	servers.API(t, conn, "STREAM.INFO.finch_h_=_0", nil, &info)
 	leader := int(info.Cluster.Leader[1] - '0')
 	far := (leader + 1) % 3
 	node := func(at int, id string) (*nats.Broker, *brokertest.Inbox) {
-		b := nats.New(nats.Options{URL: c.url(at), Partitions: 1, Logger: quiet, Connect: []natsgo.Option{natsgo.IgnoreDiscoveredServers()}})
-		return b, start(t, b, id)
+		b := nats.New(nats.Options{URL: c.URL(at), Partitions: 1, Logger: servers.Quiet, Connect: []natsgo.Option{natsgo.IgnoreDiscoveredServers()}})
+		return b, servers.Start(t, b, id)
 	}
 	writer, _ := node(leader, "writer")
 	reader, in := node(far, "reader")
@@ -45,7 +46,7 @@ func TestRoomOpenedInAClusterMissesNothing(t *testing.T) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer close(stop)
-	churn, err := natsgo.Connect(c.url(far), natsgo.IgnoreDiscoveredServers())
+	churn, err := natsgo.Connect(c.URL(far), natsgo.IgnoreDiscoveredServers())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +70,8 @@ func TestRoomOpenedInAClusterMissesNothing(t *testing.T) {
 	want := map[string]broker.Position{}
 	for i := range rooms {
 		room := fmt.Sprint("room-", i)
-		open(t, reader, room)
-		want[room] = publish(t, writer, room, "1", broker.PublishOptions{})
+		servers.Open(t, reader, room)
+		want[room] = servers.Publish(t, writer, room, "1", broker.PublishOptions{})
 	}
 	missing := func() (n int) {
 		for room, p := range want {
@@ -89,24 +90,25 @@ func TestRoomOpenedInAClusterMissesNothing(t *testing.T) {
 }
 
 func TestNewLeaderMakesItsRoomsUncertain(t *testing.T) {
-	c := newCluster(t, 3, nil)
-	b := nats.New(nats.Options{URL: c.url(0), Partitions: 1, Logger: quiet})
-	in := start(t, b, "n")
-	open(t, b, "r")
-	publish(t, b, "r", "1", broker.PublishOptions{})
+	t.Parallel() // it waits most of its time
+	c := servers.NewCluster(t, 3, nil)
+	b := nats.New(nats.Options{URL: c.URL(0), Partitions: 1, Logger: servers.Quiet})
+	in := servers.Start(t, b, "n")
+	servers.Open(t, b, "r")
+	servers.Publish(t, b, "r", "1", broker.PublishOptions{})
 	_, mark, err := b.Heads(t.Context(), []string{"r"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := natsgo.Connect(c.url(0))
+	conn, err := natsgo.Connect(c.URL(0))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	before := in.UncertainCount()
-	api(t, conn, "STREAM.LEADER.STEPDOWN.finch_h_=_0", nil, nil)
-	eventually(t, "doubt", func() bool { return in.UncertainCount() > before })
-	eventually(t, "a head", func() bool {
+	servers.API(t, conn, "STREAM.LEADER.STEPDOWN.finch_h_=_0", nil, nil)
+	servers.Eventually(t, "doubt", func() bool { return in.UncertainCount() > before })
+	servers.Eventually(t, "a head", func() bool {
 		heads, _, err := b.Heads(context.Background(), []string{"r"}, mark)
 		return err == nil && len(heads) == 1 // although nothing has changed
 	})
@@ -126,22 +128,22 @@ func (l *lazy) Deliver(m broker.Message) {
 // TestSinkThatIsTooSlowIsToldThatItMissedSomething: a sink must not block, but a
 // machine may be too busy to run it.
 func TestSinkThatIsTooSlowIsToldThatItMissedSomething(t *testing.T) {
-	s := embedded.New(embedded.Options{Dir: t.TempDir(), Logger: quiet})
-	start(t, s, "writer")
+	s := embedded.New(embedded.Options{Dir: t.TempDir(), Logger: servers.Quiet})
+	servers.Start(t, s, "writer")
 	slow := s.Node()
 	in := &lazy{gate: make(chan struct{})}
 	if err := slow.Start(t.Context(), broker.Node{ID: "slow"}, in); err != nil {
 		t.Fatal(err)
 	}
-	defer closeNode(t, slow)
-	open(t, slow, "r")
-	open(t, slow, "other")
+	defer servers.CloseNode(t, slow)
+	servers.Open(t, slow, "r")
+	servers.Open(t, slow, "other")
 	before := in.UncertainCount()
 	const n = 9000 // more than can wait
 	publishMany(t, s, "r", n)
-	last := publish(t, s, "r", "last", broker.PublishOptions{})
+	last := servers.Publish(t, s, "r", "last", broker.PublishOptions{})
 	close(in.gate)
-	eventually(t, "doubt", func() bool { return in.UncertainCount() > before })
+	servers.Eventually(t, "doubt", func() bool { return in.UncertainCount() > before })
 	if got := len(in.Messages("r")); got > n {
 		t.Fatalf("%d messages were delivered: nothing was missed", got)
 	}
@@ -169,17 +171,17 @@ func publishMany(t testing.TB, b broker.Broker, room string, n int) {
 }
 
 func TestLongHistoryIsReadBothWays(t *testing.T) {
-	s := embedded.New(embedded.Options{Dir: t.TempDir(), Logger: quiet})
-	start(t, s, "n", broker.Profile{Size: 3000})
+	s := embedded.New(embedded.Options{Dir: t.TempDir(), Logger: servers.Quiet})
+	servers.Start(t, s, "n", broker.Profile{Size: 3000})
 	const n = 2500
 	publishMany(t, s, "r", n)
 	publishMany(t, s, "another room between", n/2)
 	for i := range 100 { // trimmed at both ends of the interleaving
-		publish(t, s, []string{"r", "another room between"}[i%2], "late", broker.PublishOptions{})
+		servers.Publish(t, s, []string{"r", "another room between"}[i%2], "late", broker.PublishOptions{})
 	}
 	var all []broker.Message
 	for from := (broker.Position{}); ; {
-		page := read(t, s, "r", broker.Range{From: from})
+		page := servers.Read(t, s, "r", broker.Range{From: from})
 		messages := page.Messages
 		if !from.IsZero() {
 			var err error
@@ -198,7 +200,7 @@ func TestLongHistoryIsReadBothWays(t *testing.T) {
 	}
 	var back []broker.Message
 	for before := uint64(0); ; {
-		page := read(t, s, "r", broker.Range{Before: before, Newest: true, Limit: 70})
+		page := servers.Read(t, s, "r", broker.Range{Before: before, Newest: true, Limit: 70})
 		if page.More && len(page.Messages) != 70 {
 			t.Fatalf("a page of %d backwards", len(page.Messages))
 		}
@@ -217,11 +219,11 @@ func TestLongHistoryIsReadBothWays(t *testing.T) {
 		}
 	}
 	from := all[500]
-	page := read(t, s, "r", broker.Range{From: from.Position, Before: all[2000].Position.Offset, Newest: true, Limit: 5})
+	page := servers.Read(t, s, "r", broker.Range{From: from.Position, Before: all[2000].Position.Offset, Newest: true, Limit: 5})
 	if len(page.Messages) != 5 || page.Messages[4].Position != all[1999].Position || !page.More {
 		t.Errorf("the newest five of a range: %d messages, more %v", len(page.Messages), page.More)
 	}
-	page = read(t, s, "r", broker.Range{From: all[1997].Position, Before: all[2000].Position.Offset, Newest: true, Limit: 5})
+	page = servers.Read(t, s, "r", broker.Range{From: all[1997].Position, Before: all[2000].Position.Offset, Newest: true, Limit: 5})
 	if len(page.Messages) != 3 || page.Messages[0].Position != all[1997].Position || page.More {
 		t.Errorf("a range of three: %d messages, more %v", len(page.Messages), page.More)
 	}
@@ -230,8 +232,8 @@ func TestLongHistoryIsReadBothWays(t *testing.T) {
 // TestManyRoomsAreOpenedAtOnce: heads come in batches, which are bounded by
 // number, by the length of the names, and by the bytes of the messages.
 func TestManyRoomsAreOpenedAtOnce(t *testing.T) {
-	s := embedded.New(embedded.Options{Dir: t.TempDir(), Logger: quiet})
-	in := start(t, s, "n")
+	s := embedded.New(embedded.Options{Dir: t.TempDir(), Logger: servers.Quiet})
+	in := servers.Start(t, s, "n")
 	want := map[string]broker.Position{}
 	var rooms []string
 	var mu sync.Mutex
@@ -242,7 +244,7 @@ func TestManyRoomsAreOpenedAtOnce(t *testing.T) {
 				room := fmt.Sprintf("room %d %s", i, strings.Repeat("x", i%200))
 				p := broker.Position{}
 				if i%3 != 0 {
-					p = publish(t, s, room, "1", broker.PublishOptions{})
+					p = servers.Publish(t, s, room, "1", broker.PublishOptions{})
 				}
 				mu.Lock()
 				rooms = append(rooms, room)
@@ -251,7 +253,7 @@ func TestManyRoomsAreOpenedAtOnce(t *testing.T) {
 			}
 			for i := range 2 { // long messages: one answer cannot hold all
 				room := fmt.Sprint("long ", g, i)
-				p := publish(t, s, room, strings.Repeat("x", 1<<20), broker.PublishOptions{})
+				p := servers.Publish(t, s, room, strings.Repeat("x", 1<<20), broker.PublishOptions{})
 				mu.Lock()
 				rooms = append(rooms, room)
 				want[room] = p
@@ -273,7 +275,7 @@ func TestManyRoomsAreOpenedAtOnce(t *testing.T) {
 	if err != nil || len(changed) != len(rooms) {
 		t.Fatalf("%d heads of %d rooms, %v", len(changed), len(rooms), err)
 	}
-	again := publish(t, s, rooms[77], "2", broker.PublishOptions{})
+	again := servers.Publish(t, s, rooms[77], "2", broker.PublishOptions{})
 	in.Messages(rooms[77])
 	if changed, mark, err = s.Heads(t.Context(), rooms, mark); err != nil || len(changed) != 1 || changed[0].Position != again {
 		t.Errorf("%d rooms have changed, %v; want one", len(changed), err)
@@ -289,9 +291,9 @@ const quietRoom = 600
 
 // TestQuietRoomIsCheap measures with the server in a process of its own.
 func TestQuietRoomIsCheap(t *testing.T) {
-	p := newProcesses(t, 1)
-	b := nats.New(nats.Options{URL: p.urls(), Logger: quiet})
-	start(t, b, "n")
+	p := servers.NewProcesses(t, 1)
+	b := nats.New(nats.Options{URL: p.URLs(), Logger: servers.Quiet})
+	servers.Start(t, b, "n")
 	const n = 20_000
 	names := make([]string, n)
 	for i := range names {
@@ -313,5 +315,43 @@ func TestQuietRoomIsCheap(t *testing.T) {
 		t.Errorf("%d rooms made %d goroutines", n, more)
 	}
 	b.Release(names)
-	eventually(t, "the memory", func() bool { return (int(heap())-int(before))/n < quietRoom/3 })
+	servers.Eventually(t, "the memory", func() bool { return (int(heap())-int(before))/n < quietRoom/3 })
+}
+
+// TestServerKeepsNothingOfWhatIsOver counts subscriptions and connections at the
+// server.
+func TestServerKeepsNothingOfWhatIsOver(t *testing.T) {
+	c := servers.NewCluster(t, 1, nil)
+	s := c.Servers[0]
+	servers.Eventually(t, "the end of what waited for the server", func() bool { return s.NumClients() == 0 })
+	b := nats.New(nats.Options{URL: c.URL(0), Logger: servers.Quiet})
+	servers.Start(t, b, "n")
+	before := s.NumSubscriptions()
+	var rooms []string
+	for i := range 200 {
+		rooms = append(rooms, fmt.Sprint("r", i))
+	}
+	for _, batch := range [][]string{rooms[:3], rooms, rooms[100:]} {
+		if _, err := b.Open(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := b.Heads(t.Context(), batch, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	servers.Eventually(t, "one subscription for each room", func() bool { return s.NumSubscriptions()-before == 200 })
+	for _, room := range rooms[:20] {
+		servers.Publish(t, b, room, "1", broker.PublishOptions{})
+		servers.Read(t, b, room, broker.Range{})
+		if _, err := b.Shares(t.Context(), room); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Ask(t.Context(), "n", nil); err == nil {
+			t.Error("it answered")
+		}
+	}
+	b.Release(rooms)
+	servers.Eventually(t, "the end of the subscriptions", func() bool { return s.NumSubscriptions() == before })
+	servers.CloseNode(t, b)
+	servers.Eventually(t, "the end of the connection", func() bool { return s.NumClients() == 0 })
 }

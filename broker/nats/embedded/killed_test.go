@@ -10,6 +10,7 @@ import (
 
 	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/broker/nats"
+	"github.com/finch-go/finch/broker/nats/embedded/internal/servers"
 	natsgo "github.com/nats-io/nats.go"
 )
 
@@ -17,17 +18,18 @@ import (
 // read, the leader among them, and loses live messages besides. What was
 // acknowledged is shown on every node once, in order, and nobody starts anew.
 func TestKilledServersLoseNothing(t *testing.T) {
-	p := newProcesses(t, 3)
+	t.Parallel() // it waits most of its time
+	p := servers.NewProcesses(t, 3)
 	profile := broker.Profile{Size: 10_000}
 	rooms := []string{"a", "b", "c", "d", "e", "f", "quiet 1", "quiet 2"}
 	var readers []*reader
 	for i := range 3 {
-		r := newReader(t, nats.New(nats.Options{URL: p.urls(), Partitions: 2, Replicas: 3, Logger: quiet}), fmt.Sprintf("n%d", i), profile)
+		r := newReader(t, nats.New(nats.Options{URL: p.URLs(), Partitions: 2, Replicas: 3, Logger: servers.Quiet}), fmt.Sprintf("n%d", i), profile)
 		r.drop = 0.01
 		r.join(t, rooms...)
 		readers = append(readers, r)
 	}
-	conn, err := natsgo.Connect(p.urls(), natsgo.MaxReconnects(-1), natsgo.ReconnectWait(50*time.Millisecond))
+	conn, err := natsgo.Connect(p.URLs(), natsgo.MaxReconnects(-1), natsgo.ReconnectWait(50*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,23 +58,23 @@ func TestKilledServersLoseNothing(t *testing.T) {
 		})
 	}
 	for round, stream := range []string{"finch_h_=_0", "finch_h_=_1"} {
-		eventually(t, "some work", func() bool { return w.count() >= 300*(round+1) })
+		servers.Eventually(t, "some work", func() bool { return w.count() >= 300*(round+1) })
 		var info struct{ Cluster struct{ Leader string } }
-		api(t, conn, "STREAM.INFO."+stream, nil, &info)
+		servers.API(t, conn, "STREAM.INFO."+stream, nil, &info)
 		victim := int(info.Cluster.Leader[1] - '0')
-		p.kill(victim)
+		p.Kill(victim)
 		t.Logf("round %d: killed %s, the leader of %s", round, info.Cluster.Leader, stream)
 		before := w.count()
-		eventually(t, "a publish to every partition after the kill", func() bool { return w.count() >= before+50 })
-		p.start(victim)
-		eventually(t, "all replicas", func() bool { return allCurrent(conn, "finch_h_=_0", "finch_h_=_1") })
+		servers.Eventually(t, "a publish to every partition after the kill", func() bool { return w.count() >= before+50 })
+		p.Start(victim)
+		servers.Eventually(t, "all replicas", func() bool { return servers.AllCurrent(conn, "finch_h_=_0", "finch_h_=_1") })
 	}
 	close(stop)
 	wg.Wait()
 	for i, r := range readers {
 		for _, room := range rooms {
 			want := w.want(room)
-			eventually(t, fmt.Sprintf("all of %s on node %d", room, i), func() bool { return len(r.shown(room)) >= len(want) })
+			servers.Eventually(t, fmt.Sprintf("all of %s on node %d", room, i), func() bool { return len(r.shown(room)) >= len(want) })
 			if got := r.shown(room); !slices.Equal(got, want) {
 				t.Errorf("node %d was shown %d messages of %s, in another order or others than the %d that were acknowledged", i, len(got), room, len(want))
 			}

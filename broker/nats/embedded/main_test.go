@@ -7,14 +7,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/finch-go/finch/broker/nats/embedded/internal/servers"
 )
 
-// TestMain plays a server when it is asked to (see process_test.go), and else
+// TestMain plays a server when it is asked to (see internal/servers), and else
 // fails the run if a goroutine of this module, of the client or of the server
 // outlives its tests.
 func TestMain(m *testing.M) {
-	if os.Getenv(serverVariable) != "" {
-		os.Exit(playServer())
+	if os.Getenv(servers.Variable) != "" {
+		os.Exit(servers.Play())
 	}
 	code := m.Run()
 	if code == 0 {
@@ -35,7 +37,7 @@ func leaked() string {
 		buf = buf[:runtime.Stack(buf, true)]
 		left = left[:0]
 		for i, stack := range strings.Split(string(buf), "\n\n") {
-			if i > 0 && strings.Contains(stack, "nats") && !eternal(stack) { // the first is this one
+			if i > 0 && strings.Contains(stack, "nats") { // the first is this one
 				left = append(left, stack)
 			}
 		}
@@ -44,9 +46,4 @@ func leaked() string {
 		}
 	}
 	return strings.Join(left, "\n\n")
-}
-
-// eternal: the server starts this once for the whole process.
-func eternal(stack string) bool {
-	return false
 }

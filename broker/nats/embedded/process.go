@@ -54,16 +54,7 @@ func startProcess(ctx context.Context, o Options) (*process, error) {
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
 	p.server.SetLoggerV2(p.log, false, false, false)
-	started := make(chan struct{})
-	go func() {
-		defer close(started)
-		p.server.Start()
-	}()
-	select {
-	case <-started:
-	case <-ctx.Done():
-		<-started // it opens files; to leave it alone would be to leave them open
-	}
+	p.server.Start() // with nothing to listen to it returns
 	select {
 	case why := <-p.log.fatal:
 		err = fmt.Errorf("%w: embedded: the server cannot start: %s", broker.ErrUnavailable, why)
@@ -80,6 +71,28 @@ func startProcess(ctx context.Context, o Options) (*process, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// fault says why the server cannot write, if that is so. It does not get over it by
+// itself.
+func (p *process) fault() string {
+	if h := p.server.Healthz(&server.HealthzOptions{}); h.Status != "ok" {
+		return h.Error
+	}
+	return ""
+}
+
+// probeSize is what has to fit on the disk before the server is started again.
+const probeSize = 4 << 20
+
+// writable reports whether a directory can be written to.
+func writable(dir string) error {
+	name := filepath.Join(dir, "probe")
+	err := os.WriteFile(name, make([]byte, probeSize), 0o600)
+	if e := os.Remove(name); err == nil {
+		err = e
+	}
+	return err
 }
 
 // stop ends the server when all it holds is written.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/finch-go/finch/broker"
+	"github.com/finch-go/finch/broker/nats/embedded/internal/servers"
 	"github.com/finch-go/finch/internal/feed"
 )
 
@@ -47,7 +48,7 @@ func newReader(t testing.TB, b broker.Broker, id string, profiles ...broker.Prof
 	t.Helper()
 	r := &reader{b: b, every: time.Second, seats: map[string]*seat{}}
 	r.life, r.end = context.WithCancel(context.Background())
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), servers.Patience)
 	defer cancel()
 	if err := b.Start(ctx, broker.Node{ID: id, Profiles: profiles}, r); err != nil {
 		t.Fatal(err)
@@ -56,7 +57,7 @@ func newReader(t testing.TB, b broker.Broker, id string, profiles ...broker.Prof
 	t.Cleanup(func() {
 		r.end()
 		r.wg.Wait()
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), servers.Patience)
 		defer cancel()
 		b.Close(ctx)
 	})
@@ -81,8 +82,8 @@ func (r *reader) join(t testing.TB, rooms ...string) {
 		r.mu.Unlock()
 		select {
 		case <-in:
-		case <-time.After(patience):
-			t.Fatalf("room %s was not opened within %v", name, patience)
+		case <-time.After(servers.Patience):
+			t.Fatalf("room %s was not opened within %v", name, servers.Patience)
 		}
 	}
 }

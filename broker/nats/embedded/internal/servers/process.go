@@ -1,4 +1,4 @@
-package embedded_test
+package servers
 
 import (
 	"encoding/json"
@@ -11,9 +11,9 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// serverVariable makes the test's own program a server: its value is the
+// Variable makes the test's own program a server: its value is the
 // server's options as JSON.
-const serverVariable = "FINCH_TEST_NATS_SERVER"
+const Variable = "FINCH_TEST_NATS_SERVER"
 
 // A serverSpec is what a server in a process of its own is told.
 type serverSpec struct {
@@ -24,9 +24,11 @@ type serverSpec struct {
 	Dir    string
 }
 
-func playServer() int {
+// Play is a server until standard input ends, and returns the exit code. It is for
+// the TestMain of a program that Variable makes a server.
+func Play() int {
 	var spec serverSpec
-	if err := json.Unmarshal([]byte(os.Getenv(serverVariable)), &spec); err != nil {
+	if err := json.Unmarshal([]byte(os.Getenv(Variable)), &spec); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
@@ -56,32 +58,33 @@ func playServer() int {
 	return 0
 }
 
-// processes are servers that can be killed.
-type processes struct {
+// Processes are servers that can be killed.
+type Processes struct {
 	t     testing.TB
 	specs []serverSpec
 	runs  []*exec.Cmd
 }
 
-// newProcesses starts n servers; one is no cluster.
-func newProcesses(t testing.TB, n int) *processes {
+// NewProcesses starts n servers; one is no cluster.
+func NewProcesses(t testing.TB, n int) *Processes {
 	t.Helper()
-	ports := freePorts(t, 2*n)
-	p := &processes{t: t}
+	ports := FreePorts(t, 2*n)
+	p := &Processes{t: t}
 	for i := range n {
 		p.specs = append(p.specs, serverSpec{Name: fmt.Sprintf("s%d", i), Port: ports[i], Route: ports[n+i], Routes: ports[n:], Dir: t.TempDir()})
 		p.runs = append(p.runs, nil)
-		p.start(i)
+		p.Start(i)
 	}
 	t.Cleanup(func() {
 		for i := range p.runs {
-			p.kill(i)
+			p.Kill(i)
 		}
 	})
 	return p
 }
 
-func (p *processes) start(i int) {
+// Start starts one of the servers.
+func (p *Processes) Start(i int) {
 	p.t.Helper()
 	program, err := os.Executable()
 	if err != nil {
@@ -89,7 +92,7 @@ func (p *processes) start(i int) {
 	}
 	spec, _ := json.Marshal(p.specs[i])
 	c := exec.Command(program)
-	c.Env = append(os.Environ(), serverVariable+"="+string(spec))
+	c.Env = append(os.Environ(), Variable+"="+string(spec))
 	c.Stderr = os.Stderr
 	if _, err := c.StdinPipe(); err != nil { // kept open until we end
 		p.t.Fatal(err)
@@ -100,8 +103,8 @@ func (p *processes) start(i int) {
 	p.runs[i] = c
 }
 
-// kill ends a server without a word.
-func (p *processes) kill(i int) {
+// Kill ends a server without a word.
+func (p *Processes) Kill(i int) {
 	if c := p.runs[i]; c != nil {
 		c.Process.Kill()
 		c.Wait()
@@ -109,7 +112,8 @@ func (p *processes) kill(i int) {
 	}
 }
 
-func (p *processes) urls() string {
+// URLs of all.
+func (p *Processes) URLs() string {
 	var list []string
 	for _, s := range p.specs {
 		list = append(list, fmt.Sprintf("nats://127.0.0.1:%d", s.Port))

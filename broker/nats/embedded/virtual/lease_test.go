@@ -1,7 +1,9 @@
-package embedded_test
+//go:build !race
+
+package virtual_test
 
 import (
-	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,7 +12,7 @@ import (
 	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/broker/brokertest"
 	"github.com/finch-go/finch/broker/nats"
-	"github.com/finch-go/finch/broker/nats/embedded"
+	"github.com/finch-go/finch/broker/nats/embedded/internal/servers"
 )
 
 func members(t testing.TB, b broker.Broker, room string) (n int) {
@@ -32,21 +34,14 @@ func share(t testing.TB, b broker.Broker, room string, n int) {
 	}
 }
 
-func closeNode(t testing.TB, b broker.Broker) {
-	t.Helper()
-	if err := b.Close(context.Background()); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestNodeThatIsCutOffIsGoneWhenItsLeaseEnds(t *testing.T) {
-	virtually(t, func(t *testing.T, s *embedded.Broker) {
-		steady, _ := wired(s, nats.Options{})
-		in := begin(t, steady, "steady")
-		defer closeNode(t, steady)
-		lost, wire := wired(s, nats.Options{})
-		box := begin(t, lost, "lost")
-		defer closeNode(t, lost)
+	virtually(t, func(t *testing.T, s world) {
+		steady, _ := servers.Wired(s, nats.Options{})
+		in := servers.Begin(t, steady, "steady")
+		defer servers.CloseNode(t, steady)
+		lost, wire := servers.Wired(s, nats.Options{})
+		box := servers.Begin(t, lost, "lost")
+		defer servers.CloseNode(t, lost)
 		share(t, steady, "r", 1)
 		share(t, lost, "r", 10)
 		time.Sleep(20 * time.Second)
@@ -57,13 +52,13 @@ func TestNodeThatIsCutOffIsGoneWhenItsLeaseEnds(t *testing.T) {
 		cut := time.Now()
 		wire.Cut()
 		time.Sleep(time.Minute)
-		if d := in.when("down lost", cut); d < 6*time.Second || d > 11*time.Second {
+		if d := in.When("down lost", cut); d < 6*time.Second || d > 11*time.Second {
 			t.Errorf("the end of the lease was told after %v", d)
 		}
 		if n := members(t, steady, "r"); n != 1 {
 			t.Errorf("%d members, those of a dead node among them", n)
 		}
-		if d := box.when("down steady", cut); d >= 0 {
+		if d := box.When("down steady", cut); d >= 0 {
 			t.Error("the node that is cut off calls the other one gone")
 		}
 		if n := len(lost.Nodes()); n != 3 {
@@ -72,7 +67,7 @@ func TestNodeThatIsCutOffIsGoneWhenItsLeaseEnds(t *testing.T) {
 		mended := time.Now()
 		wire.Mend()
 		time.Sleep(15 * time.Second)
-		if d := in.when("up lost", mended); d < 0 || d > 2*time.Second {
+		if d := in.When("up lost", mended); d < 0 || d > 2*time.Second {
 			t.Errorf("the node that came back was told after %v", d)
 		}
 		if again := lost.Nodes()[0]; again.ID != "lost" || again.Incarnation == first.Incarnation {
@@ -81,7 +76,7 @@ func TestNodeThatIsCutOffIsGoneWhenItsLeaseEnds(t *testing.T) {
 		if n := members(t, steady, "r"); n != 11 {
 			t.Errorf("%d members after the shares were written anew", n)
 		}
-		if came, _ := box.since(0); slices.Contains(came, "down steady") {
+		if came, _ := box.Since(0); slices.Contains(came, "down steady") {
 			t.Error("the node that was cut off called the other one gone afterwards")
 		}
 		want := []broker.State{broker.Connected, broker.Down, broker.Degraded, broker.Connected}
@@ -92,17 +87,17 @@ func TestNodeThatIsCutOffIsGoneWhenItsLeaseEnds(t *testing.T) {
 }
 
 func TestSharesOfADeadNodeAreClearedAway(t *testing.T) {
-	virtually(t, func(t *testing.T, s *embedded.Broker) {
-		lost, wire := wired(s, nats.Options{})
-		begin(t, lost, "lost")
-		defer closeNode(t, lost)
+	virtually(t, func(t *testing.T, s world) {
+		lost, wire := servers.Wired(s, nats.Options{})
+		servers.Begin(t, lost, "lost")
+		defer servers.CloseNode(t, lost)
 		share(t, lost, "r", 10)
-		conn := connect(t, s)
+		conn := servers.Connect(t, s)
 		count := func() int {
 			var info struct {
 				State struct{ Subjects map[string]int }
 			}
-			api(t, conn, "STREAM.INFO.finch_shares", map[string]string{"subjects_filter": "finch.share.*.lost"}, &info)
+			servers.API(t, conn, "STREAM.INFO.finch_shares", map[string]string{"subjects_filter": "finch.share.*.lost"}, &info)
 			return len(info.State.Subjects)
 		}
 		wire.Cut()
@@ -118,11 +113,11 @@ func TestSharesOfADeadNodeAreClearedAway(t *testing.T) {
 }
 
 func TestTwoNodesWithOneIDAreRefused(t *testing.T) {
-	virtually(t, func(t *testing.T, s *embedded.Broker) {
-		first, _ := wired(s, nats.Options{})
-		begin(t, first, "n")
-		defer closeNode(t, first)
-		second, _ := wired(s, nats.Options{})
+	virtually(t, func(t *testing.T, s world) {
+		first, _ := servers.Wired(s, nats.Options{})
+		servers.Begin(t, first, "n")
+		defer servers.CloseNode(t, first)
+		second, _ := servers.Wired(s, nats.Options{})
 		begun := time.Now()
 		err := second.Start(t.Context(), broker.Node{ID: "n"}, &brokertest.Inbox{})
 		if err == nil || !strings.Contains(err.Error(), "another node lives") {
@@ -131,66 +126,86 @@ func TestTwoNodesWithOneIDAreRefused(t *testing.T) {
 		if d := time.Since(begun); d > 5*time.Second {
 			t.Errorf("that was found after %v", d)
 		}
-		publish(t, first, "r", "still there", broker.PublishOptions{})
+		servers.Publish(t, first, "r", "still there", broker.PublishOptions{})
 	})
 }
 
 func TestKilledNodeStartsAgainUnderItsID(t *testing.T) {
-	virtually(t, func(t *testing.T, s *embedded.Broker) {
-		first, wire := wired(s, nats.Options{})
-		begin(t, first, "n")
+	virtually(t, func(t *testing.T, s world) {
+		first, wire := servers.Wired(s, nats.Options{})
+		servers.Begin(t, first, "n")
 		share(t, first, "r", 5)
 		wire.Cut() // for ever: this life of the node is over
-		second, _ := wired(s, nats.Options{})
+		second, _ := servers.Wired(s, nats.Options{})
 		begun := time.Now()
-		begin(t, second, "n")
-		defer closeNode(t, second)
+		servers.Begin(t, second, "n")
+		defer servers.CloseNode(t, second)
 		if d := time.Since(begun); d > 11*time.Second {
 			t.Errorf("it waited %v for a lease of 10 s", d)
 		}
 		if n := members(t, second, "r"); n != 0 {
 			t.Errorf("its earlier life has %d members", n)
 		}
-		closeNode(t, first)
+		servers.CloseNode(t, first)
 	})
 }
 
 // TestNodesComeBackTogetherAfterAnOutage: all leases have ended when the server
 // is there again. Whoever is first does not bury the others.
 func TestNodesComeBackTogetherAfterAnOutage(t *testing.T) {
-	virtually(t, func(t *testing.T, s *embedded.Broker) {
-		a, _ := wired(s, nats.Options{})
-		inA := begin(t, a, "a")
-		defer closeNode(t, a)
-		b, wire := wired(s, nats.Options{})
-		begin(t, b, "b")
-		defer closeNode(t, b)
-		c, cut := wired(s, nats.Options{})
-		begin(t, c, "c")
-		defer closeNode(t, c)
+	virtually(t, func(t *testing.T, s world) {
+		a, _ := servers.Wired(s, nats.Options{})
+		inA := servers.Begin(t, a, "a")
+		defer servers.CloseNode(t, a)
+		b, wire := servers.Wired(s, nats.Options{})
+		servers.Begin(t, b, "b")
+		defer servers.CloseNode(t, b)
+		c, cut := servers.Wired(s, nats.Options{})
+		servers.Begin(t, c, "c")
+		defer servers.CloseNode(t, c)
 		time.Sleep(5 * time.Second)
-		_, before := inA.since(0)
-		s.StopServer()
+		_, before := inA.Since(0)
+		s.Stop()
 		cut.Cut()  // this one does not come back
 		wire.Cut() // this one comes late
 		time.Sleep(time.Minute)
-		if err := s.StartServer(); err != nil {
-			t.Fatal(err)
-		}
+		s.Start(t)
 		back := time.Now()
 		time.Sleep(3 * time.Second)
 		wire.Mend()
 		time.Sleep(30 * time.Second)
-		came, _ := inA.since(before)
+		came, _ := inA.Since(before)
 		up := slices.Index(came, "up b")
 		if up < 1 || came[up-1] != "down b" {
 			t.Errorf("b ends its old life and begins a new one apart: %q", came)
 		}
-		if d := inA.when("down b", back); d < 3*time.Second {
+		if d := inA.When("down b", back); d < 3*time.Second {
 			t.Errorf("b was buried after %v", d)
 		}
-		if d := inA.when("down c", back); d < 9*time.Second || d > 20*time.Second {
+		if d := inA.When("down c", back); d < 9*time.Second || d > 20*time.Second {
 			t.Errorf("c, which is gone, was buried after %v", d)
+		}
+	})
+}
+
+// TestManySharesAreWrittenAnewSoon: not a thousand at each renewal of the lease.
+func TestManySharesAreWrittenAnewSoon(t *testing.T) {
+	virtually(t, func(t *testing.T, s world) {
+		lost, wire := servers.Wired(s, nats.Options{})
+		servers.Begin(t, lost, "lost")
+		defer servers.CloseNode(t, lost)
+		const rooms = 3500
+		for i := range rooms {
+			share(t, lost, fmt.Sprint("r", i), 1)
+		}
+		wire.Cut()
+		time.Sleep(time.Minute)
+		wire.Mend()
+		time.Sleep(4 * time.Second)
+		for i := range rooms {
+			if n := members(t, s.node, fmt.Sprint("r", i)); n != 1 {
+				t.Fatalf("room %d has %d members", i, n)
+			}
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package embedded_test
+package servers
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 )
 
-// connect makes a connection to a server of this process.
-func connect(t testing.TB, to natsgo.InProcessConnProvider) *natsgo.Conn {
+// Connect makes a connection to a server of this process.
+func Connect(t testing.TB, to natsgo.InProcessConnProvider) *natsgo.Conn {
 	t.Helper()
 	conn, err := natsgo.Connect("", natsgo.InProcessServer(to))
 	if err != nil {
@@ -22,15 +22,15 @@ func connect(t testing.TB, to natsgo.InProcessConnProvider) *natsgo.Conn {
 	return conn
 }
 
-// api asks JetStream something.
-func api(t testing.TB, conn *natsgo.Conn, endpoint string, question, answer any) {
+// API asks JetStream something.
+func API(t testing.TB, conn *natsgo.Conn, endpoint string, question, answer any) {
 	t.Helper()
 	var body []byte
 	if question != nil {
 		body, _ = json.Marshal(question)
 	}
 	// With a context: the client's other requests share timers between bubbles.
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	m, err := conn.RequestWithContext(ctx, "$JS.API."+endpoint, body)
 	if err != nil {
@@ -49,11 +49,11 @@ func api(t testing.TB, conn *natsgo.Conn, endpoint string, question, answer any)
 	}
 }
 
-// streams lists the history streams of a namespace.
-func streams(t testing.TB, conn *natsgo.Conn, ns string) []string {
+// Streams lists the history streams of a namespace.
+func Streams(t testing.TB, conn *natsgo.Conn, ns string) []string {
 	t.Helper()
 	var names struct{ Streams []string }
-	api(t, conn, "STREAM.NAMES", map[string]int{}, &names)
+	API(t, conn, "STREAM.NAMES", map[string]int{}, &names)
 	var of []string
 	for _, name := range names.Streams {
 		if strings.HasPrefix(name, ns+"_h_") {
@@ -63,16 +63,16 @@ func streams(t testing.TB, conn *natsgo.Conn, ns string) []string {
 	return of
 }
 
-// loseTail removes the last n messages of a room, whose name is its token.
-func loseTail(t testing.TB, conn *natsgo.Conn, ns, room string, n int) {
+// LoseTail removes the last n messages of a room, whose name is its token.
+func LoseTail(t testing.TB, conn *natsgo.Conn, ns, room string, n int) {
 	t.Helper()
-	for _, stream := range streams(t, conn, ns) {
+	for _, stream := range Streams(t, conn, ns) {
 		subject := strings.ReplaceAll(strings.TrimPrefix(stream, ns+"_h_"), "_", ".")
 		subject = ns + ".h." + subject + "." + room
 		var info struct {
 			State struct{ Subjects map[string]int }
 		}
-		api(t, conn, "STREAM.INFO."+stream, map[string]string{"subjects_filter": subject}, &info)
+		API(t, conn, "STREAM.INFO."+stream, map[string]string{"subjects_filter": subject}, &info)
 		if info.State.Subjects[subject] == 0 {
 			continue
 		}
@@ -82,16 +82,16 @@ func loseTail(t testing.TB, conn *natsgo.Conn, ns, room string, n int) {
 					Seq uint64 `json:"seq"`
 				} `json:"message"`
 			}
-			api(t, conn, "STREAM.MSG.GET."+stream, map[string]string{"last_by_subj": subject}, &last)
-			api(t, conn, "STREAM.MSG.DELETE."+stream, map[string]any{"seq": last.Message.Seq}, nil)
+			API(t, conn, "STREAM.MSG.GET."+stream, map[string]string{"last_by_subj": subject}, &last)
+			API(t, conn, "STREAM.MSG.DELETE."+stream, map[string]any{"seq": last.Message.Seq}, nil)
 		}
 		return
 	}
 	t.Fatalf("room %q is nowhere", room)
 }
 
-// allCurrent reports whether all replicas of streams have what the leader has.
-func allCurrent(conn *natsgo.Conn, streams ...string) bool {
+// AllCurrent reports whether all replicas of streams have what the leader has.
+func AllCurrent(conn *natsgo.Conn, streams ...string) bool {
 	for _, stream := range streams {
 		m, err := conn.Request("$JS.API.STREAM.INFO."+stream, nil, time.Second)
 		var info struct {
@@ -115,8 +115,8 @@ func allCurrent(conn *natsgo.Conn, streams ...string) bool {
 	return true
 }
 
-// copyDir makes to a copy of from, and nothing else.
-func copyDir(t testing.TB, from, to string) {
+// CopyDir makes to a copy of from, and nothing else.
+func CopyDir(t testing.TB, from, to string) {
 	t.Helper()
 	if err := os.RemoveAll(to); err != nil {
 		t.Fatal(err)
