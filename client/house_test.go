@@ -21,10 +21,11 @@ type house struct {
 	faults  float64 // the chance of a fault at each step; 0: none any more
 	epoch   int
 	log     []record
-	base    int               // the offset of the first record that is still kept, minus 1
-	places  map[string]int    // offset by user and key
-	behind  map[string]string // by user: the key that all others wait for
+	base    int                       // the offset of the first record that is still kept, minus 1
+	places  map[string]int            // offset by user and key
+	behind  map[*scripted.Conn]string // the key that all others of a connection wait for
 	members map[*scripted.Conn]bool
+	broken  map[*scripted.Conn]bool // what had arrived on them is not handled any more
 	drops   int
 	resets  int
 }
@@ -36,7 +37,7 @@ type record struct {
 func newHouse(seed uint64, faults float64) *house {
 	return &house{
 		random: rand.New(rand.NewPCG(seed, 7)), faults: faults,
-		places: map[string]int{}, behind: map[string]string{}, members: map[*scripted.Conn]bool{},
+		places: map[string]int{}, behind: map[*scripted.Conn]string{}, members: map[*scripted.Conn]bool{}, broken: map[*scripted.Conn]bool{},
 	}
 }
 
@@ -59,6 +60,7 @@ func (h *house) head() string { return fmt.Sprintf("e%d.%d.a", h.epoch, len(h.lo
 // drop breaks a connection. It is called with mu held.
 func (h *house) drop(c *scripted.Conn) {
 	h.drops++
+	h.broken[c] = true
 	delete(h.members, c)
 	switch h.random.IntN(4) {
 	case 0:
@@ -76,8 +78,9 @@ func (h *house) client(ctx context.Context, c *scripted.Conn) {
 	for {
 		m, err := c.Next(ctx)
 		h.mu.Lock()
-		if err != nil {
+		if err != nil || h.broken[c] {
 			delete(h.members, c)
+			delete(h.behind, c)
 			h.mu.Unlock()
 			return
 		}
@@ -184,7 +187,7 @@ func (h *house) publish(c *scripted.Conn, m scripted.Message) {
 		Data json.RawMessage
 	}
 	json.Unmarshal(m.Data, &p)
-	behind := h.behind[user]
+	behind := h.behind[c]
 	switch {
 	case !h.members[c]:
 		c.Fail(m, 403, "not_in_room")
@@ -193,11 +196,11 @@ func (h *house) publish(c *scripted.Conn, m scripted.Message) {
 		c.Fail(m, 503, "held_back")
 		return
 	}
-	delete(h.behind, user)
+	delete(h.behind, c)
 	at, duplicate := h.places[user+" "+p.Key]
 	failing := h.fault(3)
 	if failing && (duplicate || h.random.IntN(2) == 0) {
-		h.behind[user] = p.Key
+		h.behind[c] = p.Key
 		c.Fail(m, 503, "unavailable")
 		return
 	}
@@ -215,7 +218,7 @@ func (h *house) publish(c *scripted.Conn, m scripted.Message) {
 	}
 	switch {
 	case failing:
-		h.behind[user] = p.Key
+		h.behind[c] = p.Key
 		c.Fail(m, 503, "unknown_outcome")
 	case h.fault(1):
 		h.drop(c)

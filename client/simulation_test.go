@@ -40,7 +40,7 @@ type resident struct {
 }
 
 func simulate(w *world, seed uint64) {
-	h := newHouse(seed, 0.005+0.015*float64(seed%2))
+	h := newHouse(seed, 0.005+0.015*float64(seed%3))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go h.serve(ctx, w.door)
