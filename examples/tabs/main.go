@@ -13,10 +13,13 @@ import (
 //go:embed index.html
 var pages embed.FS
 
-func newServer() http.Handler {
+func newSockets() *finch.SocketManager {
 	sockets := finch.NewSocketManager(nil)
 	sockets.DeclareRooms("notes", finch.RoomOptions{HistorySize: 100, CanJoin: finch.Anybody, CanPublish: finch.AnyMember})
+	return sockets
+}
 
+func newServer(sockets *finch.SocketManager) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", sockets)
 	// region script
@@ -27,4 +30,4 @@ func newServer() http.Handler {
 	return mux
 }
 
-func main() { log.Fatal(http.ListenAndServe("localhost:3000", newServer())) }
+func main() { log.Fatal(http.ListenAndServe("localhost:3000", newServer(newSockets()))) }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestThePageFindsWhatItImports(t *testing.T) {
-	server := newServer()
+	server := newServer(newSockets())
 	page := httptest.NewRecorder()
 	server.ServeHTTP(page, httptest.NewRequest("GET", "/", nil))
 	imports := regexp.MustCompile(`import \{ (\w+) \} from '([^']+)'`).FindAllStringSubmatch(page.Body.String(), -1)
@@ -30,7 +30,9 @@ func TestThePageFindsWhatItImports(t *testing.T) {
 
 func TestANoteReachesTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := newServer()
+		sockets := newSockets()
+		t.Cleanup(func() { sockets.Shutdown(t.Context()) })
+		server := newServer(sockets)
 		ann, bob := finchtest.Connect(t, server, finch.Identity{}), finchtest.Connect(t, server, finch.Identity{})
 		for _, c := range []*finchtest.Client{ann, bob} {
 			if _, err := c.Join("notes"); err != nil {
