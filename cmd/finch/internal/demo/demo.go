@@ -47,6 +47,7 @@ func (d *Demo) Shutdown(ctx context.Context) error {
 //	/idle          sockets that say nothing, to be weighed
 //	/pulse         a room with a beat, to be missed and recovered
 //	/slow          rooms in which somebody reads too slowly
+//	/tabs          the one connection of all tabs of a browser
 //	/source/{name} this package's own files
 //	/healthz, /readyz
 func New(o *Options) *Demo {
@@ -81,6 +82,7 @@ func New(o *Options) *Demo {
 	silent := newIdle(o.Holder, sockets, logger)
 	pulse := newHeart(logger)
 	late := newSlow(sockets, logger)
+	tabs := newTabs(logger)
 
 	controller := &SocketController{finch.Controller{App: app}}
 	app.AddRoute(finch.Route{Key: "root.ws", Path: "/ws", Methods: finch.MethodsAll, Index: controller.Socket})
@@ -88,9 +90,10 @@ func New(o *Options) *Demo {
 	app.AddRoute(finch.Route{Key: "idle", Path: "/idle", Handler: silent.crowd})
 	app.AddRoute(finch.Route{Key: "pulse", Path: "/pulse", Handler: pulse.sockets})
 	app.AddRoute(finch.Route{Key: "slow", Path: "/slow", Handler: late.rooms})
+	app.AddRoute(finch.Route{Key: "tabs", Path: "/tabs", Handler: tabs})
 	app.AddRoute(sourceRoutes()...)
 	app.AddRoute(pageRoutes()...)
-	return &Demo{App: app, panels: []func(context.Context) error{pulse.shutdown, late.shutdown, silent.crowd.Shutdown}}
+	return &Demo{App: app, panels: []func(context.Context) error{pulse.shutdown, late.shutdown, silent.crowd.Shutdown, tabs.Shutdown}}
 }
 
 // goneAfter is how long somebody who vanished still sits in the chat: shorter

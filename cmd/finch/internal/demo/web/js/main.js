@@ -12,6 +12,7 @@ import { startNotify } from './notify.js';
 import { startRecovery } from './recovery.js';
 import { startSlow } from './slow.js';
 import { startSource } from './source.js';
+import { startTabs } from './tabs.js';
 
 const user = [...(new URLSearchParams(location.search).get('user') ?? '').trim()].slice(0, 64).join('');
 
@@ -101,6 +102,7 @@ startChat(connection, user);
 startNotify(connection, user);
 startRecovery(socketURL('/pulse'));
 startSlow(connection, socketURL('/slow'));
+startTabs(socketURL('/tabs'), user);
 startIdle(connection);
 startSource();
 startCopying();
