@@ -46,14 +46,14 @@ const noteRooms = "notes:"
 
 // newTabs returns the manager of the connections that tabs share. It is one of
 // its own, so that the page can lose such a connection and no other.
-func newTabs(logger *slog.Logger) *finch.SocketManager {
+func newTabs(h *house, logger *slog.Logger) *finch.SocketManager {
 	tell := func(ctx context.Context, s *finch.Socket) {
 		m := s.Manager()
 		if n, err := m.User(s.User()).Count(ctx); err == nil {
 			m.SendToUser(s.User(), "sockets", BrowserSockets{n})
 		}
 	}
-	m := finch.NewSocketManager(&finch.SocketManagerOptions{
+	m := h.manager("tabs", finch.SocketManagerOptions{
 		Logger:       logger,
 		Authenticate: whichBrowser,
 		Grace:        time.Minute,

@@ -157,7 +157,7 @@ export default {
   'tabs.inWorker': 'In a shared worker',
   'tabs.inTab': 'In one of the tabs',
   'tabs.count': 'tabs of this browser',
-  'tabs.sockets': 'sockets that the server has for them',
+  'tabs.sockets': 'sockets at the server',
   'tabs.another': 'Open another tab',
   'tabs.me': 'This tab is called',
   'tabs.home.unknown': 'Looking for the other tabs…',
