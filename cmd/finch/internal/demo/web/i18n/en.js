@@ -34,6 +34,10 @@ export default {
   'counts.another': 'Open another tab and watch',
   'counts.output': 'What the server tells everyone',
 
+  'node.one': 'Served by the node {name}, one of {nodes} that {store} joins.',
+  'node.alone': 'Served by the node {name}, which does not reach {store}.',
+  'node.away': '{store} does not answer this node. You stay connected and the echo works; what is published waits until it is back.',
+
   'echo.title': 'Echo',
   'echo.lead': 'Say something; the server says it back. The same words over two kinds of socket.',
   'echo.ws': 'bare text beside envelopes',
