@@ -32,13 +32,15 @@ const everybody = "everybody"
 type roll struct {
 	house   *house
 	sockets *finch.SocketManager
-	pulse   pulse
+	pulse   pulse           // of the counts
+	news    pulse           // of the nodes
 	ctx     context.Context // ends with the demo
 	stop    context.CancelFunc
 	calls   sync.WaitGroup
 
-	mu   sync.Mutex // guards last
+	mu   sync.Mutex // guards everything below
 	last Counts
+	away bool // the broker, as was told
 }
 
 // rollEvery is how often a node looks whether others have come or gone elsewhere;
@@ -51,7 +53,9 @@ const (
 func newRoll(h *house) *roll {
 	r := &roll{house: h}
 	r.ctx, r.stop = context.WithCancel(context.Background())
-	h.changed = func() { r.pulse.soon(func() { r.tellNode(); r.tell(true) }) }
+	h.changed = func() {
+		r.news.soon(func() { r.tellNode(); r.tell(true) })
+	}
 	return r
 }
 
@@ -155,7 +159,14 @@ func (r *roll) tellNode() {
 		return
 	}
 	sendHere(r.sockets, "node", r.house.now())
-	if r.house.down.Load() {
+	away := r.house.down.Load()
+	r.mu.Lock()
+	if away != r.away && r.house.nodes.Reached != nil {
+		r.house.nodes.Reached(!away)
+	}
+	r.away = away
+	r.mu.Unlock()
+	if away {
 		return
 	}
 	for s := range r.sockets.Sockets() {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/finch-go/finch"
@@ -161,6 +162,7 @@ func TestTenLinesComeASecondApartAndHoldUpNothing(t *testing.T) {
 		if took := time.Since(start); took != 9*time.Second {
 			t.Errorf("ten lines took %v", took)
 		}
+		synctest.Wait() // the one who sent it is through
 		if _, err := finchtest.Request[any](c, "fa", nil); err != nil {
 			t.Errorf("after the last line a new round: %v", err)
 		}

@@ -25,7 +25,8 @@ type Nodes struct {
 	Name string
 	// Store is how the page calls what joins the nodes: "NATS", "Redis".
 	Store string
-	// Reached is told when the broker is lost, and when it is back. Nil: nobody.
+	// Reached is told when the broker is lost, and when it is back, one after the
+	// other. Nil: nobody.
 	Reached func(yes bool)
 }
 
@@ -114,14 +115,9 @@ func (s *watchedSink) NodeDown(n broker.NodeState) {
 
 func (s *watchedSink) State(state broker.State, why error) {
 	s.Sink.State(state, why)
-	h := s.house
 	away := state != broker.Connected
-	if h.down.Swap(away) == away {
-		return
-	}
-	h.changed()
-	if h.nodes.Reached != nil {
-		go h.nodes.Reached(!away) // a sink must not block
+	if s.house.down.Swap(away) != away {
+		s.house.changed()
 	}
 }
 

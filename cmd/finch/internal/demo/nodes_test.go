@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,6 +74,56 @@ func TestAPageIsToldWhichNodeServesIt(t *testing.T) {
 		nodes[0].Shutdown(t.Context())
 		for node.Nodes != 1 {
 			c.Expect("node", &node)
+		}
+	})
+}
+
+// heard is a broker whose sink a test can call.
+type heard struct {
+	broker.Broker
+	sink broker.Sink
+}
+
+func (h *heard) Start(ctx context.Context, node broker.Node, sink broker.Sink) error {
+	h.sink = sink
+	return h.Broker.Start(ctx, node, sink)
+}
+
+func TestAPageIsToldThatTheBrokerIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var chat *heard
+		var reached []bool
+		node := demo.New(&demo.Options{Nodes: &demo.Nodes{
+			Name: "node", Store: "memory", Secret: []byte("a secret"),
+			Broker: func(part string) broker.Broker {
+				b := &heard{Broker: memory.NewCluster(nil).Node()}
+				if part == "chat" {
+					chat = b
+				}
+				return b
+			},
+			Reached: func(yes bool) { reached = append(reached, yes) },
+		}})
+		t.Cleanup(func() { node.Shutdown(context.Background()) })
+		if err := node.Begin(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c, _ := connect(t, node, "ann")
+		c.Expect("node", nil)
+		// At once, while the counts of the newcomer wait to be told.
+		for _, state := range []broker.State{broker.Down, broker.Degraded, broker.Connected} {
+			chat.sink.State(state, nil)
+			if state == broker.Degraded {
+				continue // away it was
+			}
+			var told demo.Node
+			if c.Expect("node", &told); told.Reached != (state == broker.Connected) {
+				t.Errorf("%v: told %+v", state, told)
+			}
+		}
+		synctest.Wait()
+		if !slices.Equal(reached, []bool{false, true}) {
+			t.Errorf("the terminal is told %v", reached)
 		}
 	})
 }
