@@ -56,7 +56,7 @@ async function draw(browser, { file, lang, colorScheme, room, me, others, talk, 
     document.activeElement?.blur();
     scrollTo({ top: document.querySelector('#chat').getBoundingClientRect().top + scrollY - 122, behavior: 'instant' });
   });
-  await until('the page stands still', () => mine.page.evaluate(() => document.getAnimations().every((a) => a.playState !== 'running' || a.effect.target.closest('#recovery'))));
+  await until('the page stands still', () => mine.page.evaluate(() => document.getAnimations().every((a) => a.playState !== 'running' || a.effect.target.closest('#recovery, #tabs'))));
   await mine.page.screenshot({ path: images + file });
   for (const person of Object.values(people)) await person.leave();
 }
