@@ -87,6 +87,11 @@ func (s *Socket) attend(ctx context.Context, a *attendance) error {
 		return err
 	}
 	select {
+	case err := <-a.done: // usually at once; and the context of a socket weighs something once it is waited for
+		return err
+	default:
+	}
+	select {
 	case err := <-a.done:
 		return err
 	case <-ctx.Done():

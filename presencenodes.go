@@ -18,7 +18,7 @@ import (
 // that telling it again changes nothing.
 type party struct {
 	seq     uint64 // of the last news
-	people  map[string]*person
+	people  people
 	loading bool
 	missed  []partyNews // while loading
 	first   bool        // no watcher has been answered without it: there is nobody to tell what it brings
@@ -46,33 +46,34 @@ type partyPerson struct {
 	Data    json.RawMessage `json:"x,omitempty"`
 }
 
-func (who *person) asParty(name string) partyPerson {
-	if who == nil {
-		return partyPerson{Name: name}
-	}
-	return partyPerson{name, who.devices, who.since, who.user, who.data}
+func (who *person) asParty() partyPerson {
+	return partyPerson{who.name, int(who.devices), who.since, who.user, who.shows()}
+}
+
+func (who *partyPerson) person() *person {
+	return &person{who.Name, who.Since, int32(who.Devices), who.User, string(who.Data)}
 }
 
 // apply takes notice of how a name stands; the roster is locked.
 func (p *presence) apply(r *roster, of *party, who *partyPerson) {
-	if of.people[who.Name] == nil && who.Devices == 0 {
+	if who.Devices == 0 && of.people.get(who.Name) == nil {
 		return
 	}
 	if !of.first {
 		p.stir(r, who.Name)
 	}
 	if who.Devices == 0 {
-		delete(of.people, who.Name)
+		of.people.drop(who.Name)
 		return
 	}
-	of.people[who.Name] = &person{who.Devices, who.Since, who.User, who.Data}
+	of.people.put(who.person())
 }
 
 // merged answers how a name stands on all nodes that are known; nil if nowhere.
 func (r *roster) merged(name string) *person {
-	all := r.people[name]
+	all := r.people.get(name)
 	for _, of := range r.elsewhere {
-		who := of.people[name]
+		who := of.people.get(name)
 		switch {
 		case who == nil:
 		case all == nil:
@@ -81,7 +82,7 @@ func (r *roster) merged(name string) *person {
 			both := *all
 			both.devices += who.devices
 			both.since = min(both.since, who.since)
-			if who.since < all.since && who.data != nil || both.data == nil {
+			if who.since < all.since && who.data != "" || both.data == "" {
 				both.data = who.data
 			}
 			all = &both
@@ -92,13 +93,13 @@ func (r *roster) merged(name string) *person {
 
 // names answers all names, on all nodes that are known.
 func (r *roster) names() map[string]struct{} {
-	all := make(map[string]struct{}, len(r.people))
-	for name := range r.people {
-		all[name] = struct{}{}
+	all := make(map[string]struct{}, r.people.len())
+	for who := range r.people.all() {
+		all[who.name] = struct{}{}
 	}
 	for _, of := range r.elsewhere {
-		for name := range of.people {
-			all[name] = struct{}{}
+		for who := range of.people.all() {
+			all[who.name] = struct{}{}
 		}
 	}
 	return all
@@ -119,7 +120,11 @@ func (p *presence) report(r *roster) {
 	}
 	tell := partyNews{Seq: r.seq}
 	for name := range own {
-		tell.People = append(tell.People, r.people[name].asParty(name))
+		stands := partyPerson{Name: name}
+		if who := r.people.get(name); who != nil {
+			stands = who.asParty()
+		}
+		tell.People = append(tell.People, stands)
 	}
 	body, err := json.Marshal(tell)
 	if err == nil {
@@ -262,7 +267,7 @@ func (p *presence) isLoading(room string, of *party) bool {
 func (p *presence) load(r *roster, node string) *party {
 	of := r.elsewhere[node]
 	if of == nil {
-		of = &party{people: map[string]*person{}}
+		of = &party{}
 		r.elsewhere[node] = of
 	}
 	if !of.loading {
@@ -319,9 +324,9 @@ func (p *presence) fetch(room, node string) {
 		of.seq = 0
 		return
 	}
-	for name := range of.people {
-		if people[name] == nil {
-			p.apply(r, of, &partyPerson{Name: name})
+	for _, who := range slices.Collect(of.people.all()) {
+		if people[who.name] == nil {
+			p.apply(r, of, &partyPerson{Name: who.name})
 		}
 	}
 	for _, who := range people {
@@ -346,8 +351,8 @@ func (p *presence) fetch(room, node string) {
 // lose takes the members of a node away. The roster is locked.
 func (p *presence) lose(r *roster, node string) {
 	if of := r.elsewhere[node]; of != nil {
-		for name := range of.people {
-			p.stir(r, name)
+		for who := range of.people.all() {
+			p.stir(r, who.name)
 		}
 		delete(r.elsewhere, node)
 	}
@@ -416,16 +421,16 @@ func (p *presence) party(question []byte) ([]byte, error) {
 	page := partyPage{People: []partyPerson{}}
 	if r := p.lock(room, false); r != nil {
 		p.report(r) // so that the page and its number agree
-		var names []string
-		for name := range r.people {
-			if name > string(after) {
-				names = append(names, name)
+		var behind []*person
+		for who := range r.people.all() {
+			if who.name > string(after) {
+				behind = append(behind, who)
 			}
 		}
-		slices.Sort(names)
-		page.Seq, page.Count, page.More = r.seq, len(r.people), len(names) > memberPage
-		for _, name := range names[:min(len(names), memberPage)] {
-			page.People = append(page.People, r.people[name].asParty(name))
+		slices.SortFunc(behind, func(a, b *person) int { return strings.Compare(a.name, b.name) })
+		page.Seq, page.Count, page.More = r.seq, r.people.len(), len(behind) > memberPage
+		for _, who := range behind[:min(len(behind), memberPage)] {
+			page.People = append(page.People, who.asParty())
 		}
 		p.unlock(r)
 	}
@@ -439,7 +444,7 @@ func (p *presence) pageElsewhere(ctx context.Context, room, after string, limit 
 	if err != nil {
 		return nil, 0, false, err
 	}
-	all := roster{room: room, people: map[string]*person{}, elsewhere: map[string]*party{}}
+	all := roster{room: room, elsewhere: map[string]*party{}}
 	end := "" // beyond this name some node has said nothing
 	own, n, cut := p.page(room, after, limit)
 	count += n
@@ -447,7 +452,7 @@ func (p *presence) pageElsewhere(ctx context.Context, room, after string, limit 
 		end = own[len(own)-1].Name
 	}
 	for _, m := range own {
-		all.people[m.Name] = &person{m.Devices, m.Since.UnixMilli(), m.User != "", m.Data}
+		all.people.put(&person{m.Name, m.Since.UnixMilli(), int32(m.Devices), m.User != "", string(m.Data)})
 	}
 	for _, s := range shares {
 		page, err := p.manager.node.askParty(ctx, s.Node.ID, room, after)
@@ -457,12 +462,11 @@ func (p *presence) pageElsewhere(ctx context.Context, room, after string, limit 
 		case err != nil:
 			return nil, 0, false, err
 		}
-		of := &party{people: map[string]*person{}}
+		of := &party{}
 		all.elsewhere[s.Node.ID] = of
 		count += page.Count
 		for i := range page.People {
-			who := &page.People[i]
-			of.people[who.Name] = &person{who.Devices, who.Since, who.User, who.Data}
+			of.people.put(page.People[i].person())
 		}
 		if page.More && len(page.People) > 0 {
 			if last := page.People[len(page.People)-1].Name; end == "" || last < end {
@@ -476,7 +480,7 @@ func (p *presence) pageElsewhere(ctx context.Context, room, after string, limit 
 			more = true
 			break
 		}
-		members = append(members, all.merged(name).member(name))
+		members = append(members, all.merged(name).member())
 	}
 	return members, count, more || end != "", nil
 }

@@ -67,7 +67,7 @@ func (s *Socket) presenceByClient(ctx context.Context, msg *Message) error {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	if in.Data != nil {
-		m.presence.show(seat{in.Room, s.name()}, in.Data)
+		m.presence.show(in.Room, s.name(), in.Data)
 	}
 	watch := hub.Address{Kind: hub.Watch, Name: in.Room}
 	switch {
@@ -143,7 +143,7 @@ func (p *presence) tellWatchers(r *roster) {
 			case who == nil && told:
 				change.Left = append(change.Left, name)
 			case who != nil:
-				one := who.member(name)
+				one := who.member()
 				if told {
 					change.Updated = append(change.Updated, one.shown())
 				} else {
