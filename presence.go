@@ -40,6 +40,8 @@ type presence struct {
 
 	comparing atomic.Bool // compareAll is planned
 
+	complaint hints // bounds what is logged of news that could not be told
+
 	hearing sync.Mutex // guards unheard
 	unheard []heard    // news of other nodes
 }

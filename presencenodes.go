@@ -130,7 +130,11 @@ func (p *presence) report(r *roster) {
 	if err == nil {
 		err = n.broadcast(hub.Address{Kind: hub.Room, Name: r.room}, &news{kind: newsPresence, body: body})
 	}
-	if err != nil && !errors.Is(err, broker.ErrClosed) { // they find the gap with the next
+	switch { // they find the gap with the next
+	case err == nil, errors.Is(err, broker.ErrClosed):
+	case errors.Is(err, broker.ErrUnavailable) && broker.State(n.state.Load()) != broker.Connected:
+		// That the broker is away has been said, and there may be many who come and go.
+	case p.complaint.take(time.Now()):
 		p.manager.logger.Warn("finch: other nodes do not learn who is in a room", "room", r.room, "error", err)
 	}
 }
