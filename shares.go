@@ -23,6 +23,9 @@ type shares struct {
 // sharePause is how long changes are gathered.
 const sharePause = 250 * time.Millisecond
 
+// unknownShare stands for what the broker knows after a write that failed.
+const unknownShare = -1
+
 // shareTimeout bounds one write.
 const shareTimeout = 5 * time.Second
 
@@ -84,6 +87,7 @@ func (h *shares) tell() {
 		cancel()
 		if err != nil {
 			failed[at] = struct{}{}
+			h.knows(at, unknownShare) // the broker may have taken it, or take it yet
 			continue
 		}
 		h.knows(at, count)
