@@ -38,7 +38,8 @@ type presence struct {
 	rosters map[string]*roster
 	stirred []*roster // with changes that are not told yet
 
-	comparing atomic.Bool // compareAll is planned
+	comparing atomic.Bool   // compareAll is planned
+	births    atomic.Uint64 // rosters that were made
 
 	hearing sync.Mutex // guards unheard
 	unheard []heard    // news of other nodes
@@ -86,7 +87,9 @@ func (p *presence) lock(room string, make_ bool) *roster {
 				p.mu.Unlock()
 				return nil
 			}
-			r = &roster{room: room, people: make(map[string]*person, 1)}
+			// A roster that is made anew must not be taken for the one before it, by nodes
+			// that have missed the end of that.
+			r = &roster{room: room, people: make(map[string]*person, 1), seq: p.births.Add(1) << 32}
 			if p.rosters == nil {
 				p.rosters = make(map[string]*roster)
 			}
