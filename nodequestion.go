@@ -13,7 +13,7 @@ import (
 const (
 	askSession = 1 // give me the session of this id, which has come to me
 	askMembers = 2 // who is with you in this room, behind this name
-	askNews    = 3 // how far do your news of this room's members go
+	askNews    = 3 // how far do your news of these rooms' members go
 )
 
 // askTimeout bounds a question to another node: its answer only makes things
@@ -60,7 +60,7 @@ func (v *nodeSink) Answer(ctx context.Context, from string, question []byte) ([]
 	case len(question) > 0 && question[0] == askMembers:
 		return v.manager.presence.party(question[1:])
 	case len(question) > 0 && question[0] == askNews:
-		return v.manager.presence.news(string(question[1:])), nil
+		return v.manager.presence.news(question[1:])
 	case len(question) == 0 || question[0] != askSession:
 		return nil, errQuestion
 	}
@@ -88,12 +88,10 @@ func (v *nodeSink) Answer(ctx context.Context, from string, question []byte) ([]
 // NodeUp and NodeDown bring news of other nodes.
 func (v *nodeSink) NodeUp(n broker.NodeState) {
 	v.manager.logger.Debug("finch: a node is up", "node", n.ID)
-	go v.manager.presence.nodeUp(n.ID)
+	go v.manager.presence.look(n.ID)
 }
 
 func (v *nodeSink) NodeDown(n broker.NodeState) {
 	v.manager.logger.Debug("finch: a node is down", "node", n.ID)
-	if broker.State(v.state.Load()) == broker.Connected { // else it is perhaps this one that is cut off
-		go v.manager.presence.nodeDown(n.ID)
-	}
+	go v.manager.presence.look(n.ID)
 }

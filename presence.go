@@ -38,7 +38,8 @@ type presence struct {
 	rosters map[string]*roster
 	stirred []*roster // with changes that are not told yet
 
-	comparing atomic.Bool // compareAll is planned
+	comparing atomic.Bool   // compareAll is planned
+	births    atomic.Uint64 // rosters that were made
 
 	complaint hints // bounds what is logged of news that could not be told
 
@@ -80,7 +81,9 @@ func (p *presence) lock(room string, wanted bool) *roster {
 				p.mu.Unlock()
 				return nil
 			}
-			r = &roster{room: room}
+			// A roster that is made anew must not be taken for the one before it, by nodes
+			// that have missed the end of that.
+			r = &roster{room: room, seq: p.births.Add(1) << 32}
 			if p.rosters == nil {
 				p.rosters = make(map[string]*roster)
 			}

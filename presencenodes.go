@@ -22,6 +22,7 @@ type party struct {
 	loading bool
 	missed  []partyNews // while loading
 	first   bool        // no watcher has been answered without it: there is nobody to tell what it brings
+	failed  error       // of the last load
 }
 
 // partyNews is what a node tells the others about its part of a room.
@@ -226,15 +227,25 @@ func (p *presence) follow(ctx context.Context, room string) error {
 	}
 	p.compareLater()
 	for _, s := range shares {
-		if r.elsewhere[s.Node.ID] == nil {
-			of := p.load(r, s.Node.ID)
-			of.first = first
+		of := r.elsewhere[s.Node.ID]
+		if of == nil || of.failed != nil {
+			of = p.load(r, s.Node.ID)
+			of.first = of.first || first
+			loads = append(loads, of)
+		} else if of.first { // another watcher waits for it too
 			loads = append(loads, of)
 		}
 	}
 	p.unlock(r)
 	for _, of := range loads { // so that the answer has them all
-		for p.isLoading(room, of) {
+		for {
+			loading, err := p.isLoading(room, of)
+			if err != nil && !errors.Is(err, broker.ErrUnknownNode) {
+				return err
+			}
+			if !loading {
+				break
+			}
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -258,13 +269,14 @@ func (p *presence) unfollow(room string) {
 // loadPoll is how often a watch looks whether another node has answered.
 const loadPoll = 5 * time.Millisecond
 
-func (p *presence) isLoading(room string, of *party) bool {
+// isLoading tells whether a party is on its way, and if not, why it did not come.
+func (p *presence) isLoading(room string, of *party) (loading bool, failed error) {
 	r := p.lock(room, false)
 	if r == nil {
-		return false
+		return false, nil
 	}
 	defer p.unlock(r)
-	return of.loading
+	return of.loading, of.failed
 }
 
 // load asks a node for its part anew. The roster is locked.
@@ -275,8 +287,8 @@ func (p *presence) load(r *roster, node string) *party {
 		r.elsewhere[node] = of
 	}
 	if !of.loading {
-		of.loading, of.missed = true, nil
-		go p.fetch(r.room, node)
+		of.loading, of.missed, of.failed = true, nil, nil
+		go p.fetch(r.room, node, of)
 	}
 	return of
 }
@@ -285,7 +297,7 @@ func (p *presence) load(r *roster, node string) *party {
 const loadTimeout = 10 * time.Second
 
 // fetch asks a node for all of its part and takes it over.
-func (p *presence) fetch(room, node string) {
+func (p *presence) fetch(room, node string, of *party) {
 	ctx, cancel := context.WithTimeout(p.manager.alive, loadTimeout)
 	defer cancel()
 	people := make(map[string]*partyPerson)
@@ -311,14 +323,12 @@ func (p *presence) fetch(room, node string) {
 		return
 	}
 	defer p.unlock(r)
-	of := r.elsewhere[node]
-	if of == nil {
-		return
-	}
-	of.loading = false
-	defer func() { of.first = false }()
 	missed := of.missed
-	of.missed = nil
+	of.loading, of.missed, of.failed = false, nil, err
+	defer func() { of.first = false }()
+	if r.elsewhere[node] != of {
+		return // it has been let go of
+	}
 	if err != nil {
 		// A node that has gone takes its members with it; of one that does not
 		// answer, what is known stays, and its next news asks again.
@@ -375,35 +385,6 @@ func (p *presence) each(f func(*roster)) {
 			p.unlock(r)
 		}
 	}
-}
-
-// nodeDown takes the members of a node that has died out of all rooms.
-func (p *presence) nodeDown(node string) {
-	p.each(func(r *roster) { p.lose(r, node) })
-}
-
-// nodeUp asks a node for its members: it may have been taken for dead, and has
-// nothing to tell if nobody comes or goes there.
-func (p *presence) nodeUp(node string) {
-	p.each(func(r *roster) { p.load(r, node) })
-}
-
-// reconnected makes sure of the other nodes' members after a time in which news
-// may have been lost.
-func (p *presence) reconnected() {
-	live := make(map[string]bool)
-	for _, n := range p.manager.node.broker.Nodes() {
-		live[n.ID] = true
-	}
-	p.each(func(r *roster) {
-		for node := range maps.Clone(r.elsewhere) {
-			if live[node] {
-				p.load(r, node)
-			} else {
-				p.lose(r, node)
-			}
-		}
-	})
 }
 
 // askParty asks a node for a page of its part of a room.

@@ -32,6 +32,9 @@ const sharePauseMost = 4 * time.Second
 // too: the broker is likely to take none.
 const shareMisses = 8
 
+// unknownShare stands for what the broker knows after a write that failed.
+const unknownShare = -1
+
 // shareTimeout bounds one write.
 const shareTimeout = 5 * time.Second
 
@@ -120,6 +123,7 @@ func (h *shares) tellOne(at hub.Address) error {
 		return err
 	}
 	if err := n.broker.SetShare(ctx, storeName(at), count); err != nil {
+		h.knows(at, unknownShare) // the broker may have taken it, or take it yet
 		return err
 	}
 	h.knows(at, count)

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/finch-go/finch/chaos/internal/actor"
@@ -42,6 +44,7 @@ type run struct {
 	links   []*link.Proxy // between nodes and servers
 	resting server.Held   // what a node holds without clients
 	files   int
+	shaken  atomic.Int64 // when the store was last in trouble
 
 	report report
 	mu     sync.Mutex // guards report, which several lanes write to
@@ -62,6 +65,7 @@ func perform(ctx context.Context, o options, broker string, out io.Writer) error
 		defer os.RemoveAll(dir)
 	}
 	r := &run{options: o, broker: broker, out: out, begun: time.Now(), story: story.New(server.Depth)}
+	r.shaken.Store(math.MinInt64 / 2)
 	r.report.begin(r)
 	defer r.close()
 	if err := r.set(ctx, dir); err != nil {

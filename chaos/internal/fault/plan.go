@@ -26,6 +26,9 @@ const (
 	Rollback    Kind = "store rolled back"
 )
 
+// OfNodes tells whether it is nodes that it meets, and not the store or a link.
+func (k Kind) OfNodes() bool { return k == NodeKill || k == NodePause || k == NodeDrain }
+
 // A Fault is one thing that goes wrong.
 type Fault struct {
 	Kind   Kind

@@ -158,7 +158,7 @@ func (g *segment) moved(st *step) {
 	case g.seen[to]:
 		g.broken(st, "doubled", fmt.Sprintf("%s %q came a second time", to.text, to.key))
 		return
-	case to.key != "" && g.keys[to.key]:
+	case to.key != "" && g.keys[to.key] && !g.renewed[to.key]:
 		g.broken(st, "doubled", fmt.Sprintf("%q came a second time, at %s", to.key, to.text))
 		return
 	case g.at != nil && g.at.epoch != to.epoch:

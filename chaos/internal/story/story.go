@@ -20,6 +20,8 @@ type Story struct {
 	rooms        map[string]*room
 	publications map[string]*publication
 	losses       []Loss
+	restarts     []time.Duration
+	renewed      map[string]bool // of the last judgement
 	troubles     []Trouble
 	violations   []Violation // those that are seen at once
 	counts       Counts
@@ -38,6 +40,7 @@ type Counts struct {
 	Resumes    int // went on where they were
 	Replayed   int // messages that resumes brought
 	Lagged     int
+	Forgotten  int            // keys that came again when the store had forgotten them with their message
 	Resets     map[string]int // by reason
 }
 
