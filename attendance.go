@@ -180,6 +180,10 @@ func (f *roomFeed) enter(a *attendance, o outcome, replay []broker.Message) {
 		a.finish(ErrClosed)
 		return
 	}
+	m.shares.note(f.at)
+	if a.shown { // before it is told: whoever knows that it is in finds itself there
+		m.presence.enter(f.at.Name, s, a.data)
+	}
 	if from, lags := s.lagsAt(f.at); lags { // since it asked
 		o.Position = from.String()
 	}
@@ -210,10 +214,6 @@ func (f *roomFeed) enter(a *attendance, o outcome, replay []broker.Message) {
 	case err != nil:
 		a.finish(ErrClosed)
 		return
-	}
-	m.shares.note(f.at)
-	if a.shown {
-		m.presence.enter(f.at.Name, s, a.data)
 	}
 	a.finish(nil)
 }
