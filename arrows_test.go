@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"clients/ts/test/server":                {"."},
 	"finchtest":                             {".", "protocol", "internal/frame"},
 	"examples/...":                          {".", "finchtest", "protocol"},
-	"cmd/finch/...":                         {".", "client", "clients/ts", "protocol", "internal/frame"},
+	"cmd/finch/...":                         {".", "client", "clients/ts", "protocol", "internal/frame", "broker", "broker/nats", "broker/nats/embedded", "broker/redis"},
 	"e2e/...":                               {},
 	"bench/...":                             {"internal/frame"},
 	"chaos/...":                             {".", "client", "broker", "broker/memory", "broker/nats", "broker/nats/embedded", "broker/redis", "internal/frame", "protocol"},

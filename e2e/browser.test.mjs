@@ -225,6 +225,80 @@ test('a slow reader lags and is caught up; another policy closes it', async () =
   await person.leave();
 });
 
+// tabsOf opens three tabs of one browser that share a connection, which lives
+// where it is said.
+async function tabsOf(home) {
+  const first = await open('/#tabs');
+  await first.byTest(`home-${home}`).click();
+  const all = [first];
+  for (let i = 1; i <= 3; i++) {
+    const last = all.at(-1);
+    await last.page.locator(`[data-testid=tabs-state][data-state=open]`).waitFor();
+    for (const tab of all) await countIs(tab, 'tabs-count', i);
+    if (i < 3) all.push(await first.beside('/#tabs'));
+  }
+  for (const tab of all) await countIs(tab, 'tabs-sockets', 1);
+  return all;
+}
+
+const homes = (all) => Promise.all(all.map((tab) => tab.byTest('tabs-home').getAttribute('data-home')));
+
+const notes = (tab) => tab.page.locator('[data-testid=tabs-log] .note-text').allTextContents();
+
+async function note(tab, text) {
+  await tab.byTest('tabs-input').fill(text);
+  await tab.byTest('tabs-send').click();
+}
+
+for (const home of ['worker', 'tab']) {
+  test(`three tabs share one socket that lives in a ${home}; what one writes is there in all`, async () => {
+    const all = await tabsOf(home);
+    assert.deepEqual(await homes(all), home === 'worker' ? ['worker', 'worker', 'worker'] : ['here', 'elsewhere', 'elsewhere']);
+    const names = await Promise.all(all.map((tab) => tab.byTest('tabs-me').textContent()));
+    assert.equal(new Set(names).size, 3, `${names}`);
+    await note(all[0], 'شیر بخر');
+    await note(all[1], 'and bread');
+    for (const tab of all) await until('both notes', async () => (await notes(tab)).sort().join() === 'and bread,شیر بخر');
+
+    await Promise.all(all.map((tab) => tab.byTest('tabs-ask').click()));
+    for (const tab of all) {
+      await countIs(tab, 'tabs-answers', 50);
+      assert.equal(await count(tab, 'tabs-others'), 0, 'no answer went to another tab');
+      assert.equal(await count(tab, 'tabs-sockets'), 1);
+    }
+    await all[2].closeTab();
+    for (const tab of all.slice(0, 2)) await countIs(tab, 'tabs-count', 2);
+
+    const later = await all[0].beside('/#tabs');
+    await until('it reads what was written before it came', async () => (await notes(later)).length === 2);
+    await all[0].leave();
+  });
+
+  test(`the tab that opened first is closed while notes are written, the connection in a ${home}: they go on in order`, async () => {
+    const [first, writer, reader] = await tabsOf(home);
+    await note(writer, 'one');
+    for (const tab of [first, writer, reader]) await until('it is there', async () => (await notes(tab)).length === 1);
+    await writer.byTest('tabs-many').click();
+    await until('some are written', async () => (await count(reader, 'tabs-received')) > 4);
+    await first.closeTab();
+    await note(writer, 'two');
+    await note(writer, 'three');
+    for (const tab of [writer, reader]) {
+      await countIs(tab, 'tabs-received', 23, 20000);
+      assert.deepEqual(await notes(tab), ['one', 'two', 'three']);
+      for (const none of ['tabs-lost', 'tabs-doubled']) assert.equal(await count(tab, none), 0, none);
+      await countIs(tab, 'tabs-count', 2);
+      await countIs(tab, 'tabs-sockets', 1);
+    }
+    if (home === 'tab') {
+      assert.deepEqual((await homes([writer, reader])).sort(), ['elsewhere', 'here']);
+      const heir = (await homes([writer]))[0] === 'here' ? writer : reader;
+      await heir.page.locator('[data-testid=tabs-outcome][data-kind=good]').waitFor();
+    }
+    await writer.leave();
+  });
+}
+
 test('a notification reaches both devices of one user and nobody else', async () => {
   const phone = await open('/?user=sara');
   const laptop = await open('/?user=sara');
@@ -335,7 +409,7 @@ test('idle sockets are held, weighed and let go', async () => {
 
 test('each panel shows the Go source that runs it', async () => {
   const person = await open('/');
-  for (const panel of ['echo', 'chat', 'recovery', 'slow', 'notify', 'counts', 'idle']) {
+  for (const panel of ['echo', 'chat', 'recovery', 'slow', 'notify', 'counts', 'tabs', 'idle']) {
     await person.byTest(`source-${panel}`).click();
     await person.byTest('source-view').getByText('package demo').waitFor();
     await person.page.keyboard.press('Escape');

@@ -20,9 +20,14 @@ export class Person {
   #problems = [];
 
   static async open(browser, path = '/', options = {}) {
+    const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 900 }, ...options });
+    return Person.#at(context, path);
+  }
+
+  static async #at(context, path) {
     const person = new Person();
-    person.context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 900 }, ...options });
-    person.page = await person.context.newPage();
+    person.context = context;
+    person.page = await context.newPage();
     person.page.on('console', (message) => {
       if (message.type() === 'error') person.#problems.push(`console: ${message.text()}`);
     });
@@ -30,6 +35,11 @@ export class Person {
     person.page.on('requestfailed', (request) => person.#problems.push(`failed: ${request.url()}`));
     await person.page.goto(new URL(path, base).href);
     return person;
+  }
+
+  // beside opens another tab of the same browser.
+  beside(path) {
+    return Person.#at(this.context, path);
   }
 
   byTest(id) {
@@ -54,7 +64,14 @@ export class Person {
     await this.page.screenshot({ path: `${screenshots}${name}.png`, fullPage: true });
   }
 
-  // leave closes the page; a problem that it had on the way is a failure.
+  // closeTab closes the page, and leaves the browser's other tabs open.
+  async closeTab() {
+    const problems = [...this.#problems];
+    await this.page.close();
+    assert.deepEqual(problems, [], 'the page had problems');
+  }
+
+  // leave closes the browser; a problem that the page had on the way is a failure.
   async leave() {
     const problems = [...this.#problems]; // what closing breaks off is none
     await this.context.close();

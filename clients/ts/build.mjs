@@ -1,6 +1,7 @@
-// Builds dist/finch-client.js: the client with rooms in one file, which the Go
-// package beside it embeds, and copies code that is compiled into the README. The
-// same sources give the same bytes; tests see to it that both are fresh.
+// Builds dist/finch-client.js, the client with rooms in one file, and
+// dist/finch-tabs.js, one connection for all tabs, which the Go package beside it
+// embeds, and copies code that is compiled into the README. The same sources give
+// the same bytes; tests see to it that all are fresh.
 //
 //	npm run build
 
@@ -11,6 +12,7 @@ import { build } from 'esbuild';
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 export const script = here('dist/finch-client.js');
+export const tabsScript = here('dist/finch-tabs.js');
 export const readme = here('README.md');
 
 const LICENCE = '/*! Finch client. Licensed under the Apache License 2.0. */';
@@ -26,6 +28,10 @@ export async function bundle(program, options = {}) {
 
 export async function client() {
   return `${LICENCE}\n${await bundle("export * from './lib/rooms.js';")}`;
+}
+
+export async function tabs() {
+  return `${LICENCE}\n${await bundle("export * from './lib/tabs-script.js';")}`;
 }
 
 // withCode answers a page with the code that its markers name: a region of a
@@ -47,5 +53,6 @@ export async function withCode(page) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await mkdir(here('dist'), { recursive: true });
   await writeFile(script, await client());
+  await writeFile(tabsScript, await tabs());
   await writeFile(readme, await withCode(await readFile(readme, 'utf8')));
 }

@@ -12,3 +12,10 @@ import _ "embed"
 //
 //go:embed dist/finch-client.js
 var Script []byte
+
+// Tabs is what gives all tabs of a browser one connection, as one minified
+// ECMAScript module: it exports tabs, and is also the script of the shared
+// worker, which it finds by its own address. Do not change the bytes.
+//
+//go:embed dist/finch-tabs.js
+var Tabs []byte

@@ -8,14 +8,19 @@ import (
 )
 
 // That it is fresh, and works, is for the tests in test.
-func TestScriptIsOneModule(t *testing.T) {
-	if !bytes.HasPrefix(ts.Script, []byte("/*! Finch client. Licensed under the Apache License 2.0. */\n")) {
-		t.Errorf("it begins with %.60q", ts.Script)
-	}
-	if !bytes.Contains(ts.Script, []byte("as connect}")) || bytes.Contains(ts.Script, []byte("import")) {
-		t.Error("it exports no connect, or imports something")
-	}
-	if n := len(ts.Script); n > 32<<10 {
-		t.Errorf("it has %d bytes", n)
+func TestScriptsAreOneModuleEach(t *testing.T) {
+	for _, row := range []struct {
+		name, export string
+		script       []byte
+	}{{"Script", "connect", ts.Script}, {"Tabs", "tabs", ts.Tabs}} {
+		if !bytes.HasPrefix(row.script, []byte("/*! Finch client. Licensed under the Apache License 2.0. */\n")) {
+			t.Errorf("%s begins with %.60q", row.name, row.script)
+		}
+		if !bytes.Contains(row.script, []byte("as "+row.export+"}")) || bytes.Contains(bytes.ReplaceAll(row.script, []byte("import.meta"), nil), []byte("import")) {
+			t.Errorf("%s exports no %s, or imports something", row.name, row.export)
+		}
+		if n := len(row.script); n > 32<<10 {
+			t.Errorf("%s has %d bytes", row.name, n)
+		}
 	}
 }

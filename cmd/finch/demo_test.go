@@ -68,7 +68,7 @@ func TestTheDemoServesUntilItIsStopped(t *testing.T) {
 		in, out := io.Pipe()
 		ended := make(chan error, 1)
 		go func() {
-			ended <- serveDemo(ctx, addr, out)
+			ended <- serveDemo(ctx, demoOptions{addr: addr}, out)
 			out.Close()
 		}()
 		said := make([]byte, 200)

@@ -16,6 +16,7 @@ export type Told = { readonly tab: string } & (
 export type Said = { readonly to: string } & (
   | { readonly saw: 'heard'; readonly life?: string } // the lock that the hub holds as long as it lives
   | { readonly saw: 'open' }
+  | { readonly saw: 'shared'; readonly tabs: number } // how many of them there are now
   | { readonly saw: 'message'; readonly data: unknown }
   | { readonly saw: 'close'; readonly close: CloseLike }
 );
@@ -104,6 +105,7 @@ export class Hub {
     if (this.#tabs.has(id)) return;
     const tab: Tab = { id, rooms: new Set(), expects: new Set(), watches: new Set() };
     this.#tabs.set(id, tab);
+    this.#count();
     // A page holds this lock as long as it lives; it cannot say goodbye when it is killed.
     void claim(pageLock(page), true).then((release) => {
       release?.();
@@ -152,9 +154,13 @@ export class Hub {
     for (const [id, question] of this.#questions) this.#declined(id, question, tab);
     for (const room of tab.watches) if (!this.#others(room, tab, 'watches')) this.#ask('finch.presence', { room, watch: false, limit: 1 });
     for (const room of tab.rooms) if (!this.#others(room, tab, 'rooms') && !this.#granted.has(room)) this.#ask('finch.leave', { room });
-    if (this.#tabs.size) return;
+    if (this.#tabs.size) return this.#count();
     this.#link?.end(1000);
     this.#end();
+  }
+
+  #count(): void {
+    for (const to of this.#tabs.keys()) this.#post({ to, saw: 'shared', tabs: this.#tabs.size });
   }
 
   #others(room: string, tab: Tab, what: 'rooms' | 'watches'): boolean {

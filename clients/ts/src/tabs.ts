@@ -3,7 +3,7 @@ import { Timer } from './clock.js';
 import { pageLock, type Said } from './hub.js';
 import type { CloseLike, WebSocketClass, WebSocketLike } from './link.js';
 import type { Frame } from './message.js';
-import { channelWire, lead, workerWire, type Wire } from './wire.js';
+import { channelWire, lead, leads, workerWire, type Wire } from './wire.js';
 
 /** How tabs share a connection. */
 export interface TabsOptions {
@@ -16,6 +16,16 @@ export interface TabsOptions {
   readonly worker?: string | URL;
   /** False: no shared worker, the connection lives in one of the tabs. */
   readonly shared?: boolean;
+  /** Is told how tabs share the connection whenever that changes, for a page to show. Never, where each connects by itself. */
+  readonly onShared?: (shared: Shared) => void;
+}
+
+/** How tabs share a connection now. */
+export interface Shared {
+  /** How many clients of pages share it, this one among them. */
+  readonly tabs: number;
+  /** Where it lives: in the shared worker, in this page, or in another one. */
+  readonly home: 'worker' | 'here' | 'elsewhere';
 }
 
 const PATIENCE = 4000; // milliseconds until a worker that says nothing is taken to be none
@@ -44,7 +54,7 @@ function livingPage(): Promise<string> {
  * that tab is closed another takes over, and nothing is lost. Where there are no
  * locks and channels (an insecure page, an old browser) each tab connects by itself.
  */
-export function tabs({ name, worker, shared = true }: TabsOptions = {}): WebSocketClass {
+export function tabs({ name, worker, shared = true, onShared }: TabsOptions = {}): WebSocketClass {
   if (!globalThis.navigator?.locks || !globalThis.BroadcastChannel) return globalThis.WebSocket;
   let broken = !shared || !globalThis.SharedWorker;
 
@@ -130,6 +140,7 @@ export function tabs({ name, worker, shared = true }: TabsOptions = {}): WebSock
       if (said.saw === 'close') return this.#end(said.close);
       if (said.saw === 'message') return this.onmessage?.({ data: said.data } as never);
       if (said.saw === 'heard') return this.#watch(said.life);
+      if (said.saw === 'shared') return onShared?.({ tabs: said.tabs, home: !broken ? 'worker' : leads(name ?? this.#url) ? 'here' : 'elsewhere' });
       if (this.#state === 'open') return;
       this.#state = 'open';
       this.onopen?.({} as never);

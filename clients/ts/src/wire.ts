@@ -42,13 +42,17 @@ export function channelWire(name: string): Wire {
   };
 }
 
-const led = new Set<string>();
+const led = new Map<string, boolean>(); // true: its hub lives here
+
+/** Tells whether the hub lives in this page. */
+export const leads = (name: string): boolean => led.get(name) === true;
 
 /** Makes this page one of those that the hub may live in. */
 export function lead(name: string): void {
   if (led.has(name)) return;
-  led.add(name);
+  led.set(name, false);
   void claim(`finch-hub:${name}`, true).then(() => {
+    led.set(name, true);
     const channel = new BroadcastChannel(`finch-tabs:${name}`); // one of its own: a channel does not hear itself
     const hub = new Hub((said) => channel.postMessage({ said }));
     channel.onmessage = ({ data }: MessageEvent<{ told?: Told }>) => data.told && hub.receive(data.told);

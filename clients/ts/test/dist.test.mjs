@@ -4,12 +4,13 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { bundle, client, readme, script, withCode } from '../build.mjs';
+import { bundle, client, readme, script, tabs, tabsScript, withCode } from '../build.mjs';
 
 const zipped = (text) => gzipSync(text, { level: 9 }).length;
 
-test('the file that Go embeds is built from these sources', async () => {
+test('the files that Go embeds are built from these sources', async () => {
   assert.ok(readFileSync(script, 'utf8') === (await client()), 'dist/finch-client.js is stale: run npm run build, and commit it');
+  assert.ok(readFileSync(tabsScript, 'utf8') === (await tabs()), 'dist/finch-tabs.js is stale: run npm run build, and commit it');
 });
 
 test('the code of the page is compiled code', async () => {
@@ -26,6 +27,7 @@ test('the same sources give the same bytes', async () => {
 const sizes = [
   ['core', "export * from './lib/index.js';", 5 * 1024],
   ['rooms, recovery and presence', "export * from './lib/rooms.js';", 8 * 1024],
+  ['the file of the tabs', "export * from './lib/tabs-script.js';", 5 * 1024],
 ];
 
 for (const [name, program, most] of sizes) {

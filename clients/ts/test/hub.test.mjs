@@ -28,7 +28,8 @@ function setUp() {
     close(code) { hub.receive({ tab: name, do: 'close', code }); },
     die() { pages.get(`finch-page:page of ${name}`)(); },
     get heard() { return (said[name] ?? []).filter((s) => s.saw === 'message').map((s) => (typeof s.data === 'string' ? JSON.parse(s.data) : s.data)); },
-    get saw() { return (said[name] ?? []).map((s) => s.saw); },
+    get saw() { return (said[name] ?? []).filter((s) => s.saw !== 'shared').map((s) => s.saw); },
+    get tabs() { return (said[name] ?? []).filter((s) => s.saw === 'shared').map((s) => s.tabs); },
     get closed() { return said[name]?.find((s) => s.saw === 'close')?.close; },
     last(path) { return this.heard.findLast((m) => m.path === path); },
     clear() { said[name] = []; },
@@ -69,6 +70,19 @@ test('one socket is dialled for all tabs, and one hello is said', () => {
   late.ask('finch.hello', { version: 1 });
   assert.equal(late.last('finch.hello').data.resumed, false);
   assert.equal(socket.sent.length, 1);
+});
+
+test('each tab is told how many there are', () => {
+  const setup = setUp();
+  const [a, b] = greeted(setup, 'a', 'b');
+  const late = setup.tab('late').open().open(); // once more does not count twice
+  assert.deepEqual(late.tabs, [3]);
+  b.close(1000);
+  for (const tab of [a, late]) assert.deepEqual(tab.tabs.slice(-2), [3, 2]);
+  setup.WebSocket.last.drop(1006);
+  a.clear();
+  setup.tab('a').open();
+  assert.deepEqual(a.tabs, [1], 'whoever lost the connection counts when it is back');
 });
 
 test('answers find the tab that asked, with its own id', () => {

@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { readFileSync } from 'node:fs';
 import { WebSocket as Guest } from 'ws';
+import { script, tabsScript } from '../../build.mjs';
 import { kill, launch, open, skip, until } from './chromium.mjs';
 import { serve } from './finch.mjs';
 
@@ -217,6 +219,52 @@ inChromium('without locks each tab connects by itself', async () => {
   await sees(a, 1);
   await sees(b, 1);
   assert.equal(server.dialled, 2);
+});
+
+inChromium('the file that servers hand out is both the page\'s and the worker\'s', async () => {
+  server.files.set('/finch-client.js', readFileSync(script, 'utf8'));
+  server.files.set('/finch-tabs.js', readFileSync(tabsScript, 'utf8'));
+  const asked = [];
+  context.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  const shares = async () => {
+    const page = await open(context, server);
+    await page.evaluate(async () => {
+      const { connect } = await import('/finch-client.js');
+      const { tabs } = await import('/finch-tabs.js');
+      window.client = connect('/ws?user=ann', { WebSocket: tabs({ onShared: (shared) => { window.shared = shared; } }) });
+    });
+    return page;
+  };
+  const [a, b] = [await shares(), await shares()];
+  for (const page of [a, b]) {
+    await opened(page);
+    await until('it is told of both', async () => (await page.evaluate(() => shared.tabs)) === 2);
+    assert.equal(await page.evaluate(() => shared.home), 'worker');
+  }
+  assert.equal(server.dialled, 1);
+  assert.ok(asked.every((path) => path === '/' || path === '/finch-client.js' || path === '/finch-tabs.js'), `${asked}`);
+});
+
+inChromium('a page is told where the connection lives, and when it comes to it', async () => {
+  const told = (page) => page.evaluate(() => shared);
+  await context.addInitScript(() => { window.share = (shared) => { window.shared = shared; }; });
+  const shares = async () => {
+    const page = await open(context, server);
+    await page.evaluate(async () => {
+      const { connect } = await import('/lib/rooms.js');
+      const { tabs } = await import('/lib/tabs.js');
+      window.client = connect('/ws?user=ann', { WebSocket: tabs({ shared: false, onShared: share }) });
+    });
+    await opened(page);
+    return page;
+  };
+  const [first, second, third] = [await shares(), await shares(), await shares()];
+  for (const page of [first, second, third]) await until('it is told of all', async () => (await told(page))?.tabs === 3);
+  assert.equal((await told(first)).home, 'here');
+  for (const page of [second, third]) assert.equal((await told(page)).home, 'elsewhere');
+  await first.close();
+  for (const page of [second, third]) await until('two are left', async () => (await told(page)).tabs === 2);
+  await until('one has the connection', async () => (await Promise.all([second, third].map(told))).map(({ home }) => home).sort().join() === 'elsewhere,here');
 });
 
 inChromium('names keep tabs apart', async () => {

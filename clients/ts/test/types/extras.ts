@@ -4,7 +4,7 @@ import { outbox, type Outcome } from 'finch-client/outbox';
 import { usePresence, useRoom, useSocket } from 'finch-client/react';
 import { connect, type PendingPublish, type State } from 'finch-client/rooms';
 import { connect as plain } from 'finch-client';
-import { tabs } from 'finch-client/tabs';
+import { tabs, type Shared } from 'finch-client/tabs';
 
 interface Chat {
   receive: { post: { text: string }; photo: Uint8Array };
@@ -23,6 +23,14 @@ box.greeted('ann', () => undefined as never);
 
 const client = connect<Chat>('/ws', { outbox: box, WebSocket: tabs({ name: 'ann' }) });
 plain('/ws', { WebSocket: tabs() });
+plain('/ws', {
+  WebSocket: tabs({
+    onShared({ tabs, home }: Shared) {
+      same<typeof tabs, number>(true);
+      same<typeof home, 'worker' | 'here' | 'elsewhere'>(true);
+    },
+  }),
+});
 // @ts-expect-error: without rooms there is nothing to keep
 plain('/ws', { outbox: box });
 

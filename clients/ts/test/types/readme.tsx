@@ -97,6 +97,14 @@ import { tabs } from 'finch-client/tabs';
 const shared = connectRooms('/ws', { WebSocket: tabs() });
 // endregion
 
+// region shared
+const shown = tabs({
+  onShared({ tabs, home }) {
+    showSharing(`${tabs} tabs`, { worker: 'a worker has the connection', here: 'this tab has it', elsewhere: 'another tab has it' }[home]);
+  },
+});
+// endregion
+
 // region react
 import { usePresence, useRoom, useSocket } from 'finch-client/react';
 
@@ -111,10 +119,11 @@ function Garden() {
 declare function show(text: string, again?: () => void): void;
 declare function append(post: { text: string }, from?: string, position?: string): void;
 declare function fetchAll(): void;
+declare function showSharing(tabs: string, home: string): void;
 declare function showGrey(key: string, data: unknown, recorded: boolean): void;
 declare function ask(question: string, key: string): void;
 declare function showPeople(members: readonly { id: string }[], count: number, ready: boolean): void;
 declare const firstPosition: string;
 declare const process: { env: Record<string, string | undefined> };
 
-export { bot, end, Garden, lasting, members, page, shared, signedIn };
+export { bot, end, Garden, lasting, members, page, shared, shown, signedIn };

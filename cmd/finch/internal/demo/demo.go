@@ -22,13 +22,21 @@ type Options struct {
 	Logger *slog.Logger
 	// Holder holds idle sockets when the page asks for it. Nil: nobody does.
 	Holder *Holder
+	// Nodes makes this demo one of several, or one whose rooms outlive it. Nil: it
+	// is alone, and keeps what it has in memory.
+	Nodes *Nodes
 }
 
 // Demo is the whole demo, ready to be started or mounted.
 type Demo struct {
 	*finch.App
+	house  *house
 	panels []func(context.Context) error // end what has a manager of its own
 }
+
+// Begin starts what joins the nodes, if anything does: it answers why that cannot
+// be. Without it they are joined when the first page comes.
+func (d *Demo) Begin(ctx context.Context) error { return d.house.begin(ctx) }
 
 // Shutdown ends the demo as [finch.App.Shutdown] does.
 func (d *Demo) Shutdown(ctx context.Context) error {
@@ -47,6 +55,7 @@ func (d *Demo) Shutdown(ctx context.Context) error {
 //	/idle          sockets that say nothing, to be weighed
 //	/pulse         a room with a beat, to be missed and recovered
 //	/slow          rooms in which somebody reads too slowly
+//	/tabs          the one connection of all tabs of a browser
 //	/source/{name} this package's own files
 //	/healthz, /readyz
 func New(o *Options) *Demo {
@@ -55,32 +64,37 @@ func New(o *Options) *Demo {
 	}
 	app := finch.NewApp(&finch.AppOptions{Logger: o.Logger})
 	logger := cmp.Or(o.Logger, slog.Default())
-	numbers := &counts{}
+	house := &house{nodes: o.Nodes}
+	here := newRoll(house)
 
-	sockets := finch.NewSocketManager(&finch.SocketManagerOptions{
+	sockets := house.manager("chat", finch.SocketManagerOptions{
 		App:          app,
+		Logger:       logger,
 		Authenticate: whoTheySay,
 		Grace:        goneAfter,
 		Limits:       finch.Limits{RoomsPerSocket: maxRooms},
 		Event: finch.SocketEvent{
 			OnConnect: func(ctx context.Context, s *finch.Socket) error {
-				if err := welcome(ctx, s); err != nil {
-					return err
+				now := here.now(ctx)
+				if err := welcome(s, now.Clients); err != nil && !errors.Is(err, finch.ErrUnavailable) {
+					return err // who is here hears it without the broker, too
 				}
-				return numbers.arrived(s)
+				return here.arrived(ctx, s, now)
 			},
 			OnText: echo,
 			OnDisconnect: func(ctx context.Context, s *finch.Socket, why finch.CloseReason) {
-				numbers.changed(s)
+				here.changed()
 			},
 		},
 	})
+	here.call(sockets)
 	app.AddSocketRoute(getSocketRoute())
 	registerChat(sockets)
 	registerNotify(sockets)
 	silent := newIdle(o.Holder, sockets, logger)
-	pulse := newHeart(logger)
-	late := newSlow(sockets, logger)
+	pulse := newHeart(house, logger)
+	late := newSlow(house, sockets, logger)
+	tabs := newTabs(house, logger)
 
 	controller := &SocketController{finch.Controller{App: app}}
 	app.AddRoute(finch.Route{Key: "root.ws", Path: "/ws", Methods: finch.MethodsAll, Index: controller.Socket})
@@ -88,9 +102,10 @@ func New(o *Options) *Demo {
 	app.AddRoute(finch.Route{Key: "idle", Path: "/idle", Handler: silent.crowd})
 	app.AddRoute(finch.Route{Key: "pulse", Path: "/pulse", Handler: pulse.sockets})
 	app.AddRoute(finch.Route{Key: "slow", Path: "/slow", Handler: late.rooms})
+	app.AddRoute(finch.Route{Key: "tabs", Path: "/tabs", Handler: tabs})
 	app.AddRoute(sourceRoutes()...)
 	app.AddRoute(pageRoutes()...)
-	return &Demo{App: app, panels: []func(context.Context) error{pulse.shutdown, late.shutdown, silent.crowd.Shutdown}}
+	return &Demo{App: app, house: house, panels: []func(context.Context) error{here.shutdown, pulse.shutdown, late.shutdown, silent.crowd.Shutdown, tabs.Shutdown}}
 }
 
 // goneAfter is how long somebody who vanished still sits in the chat: shorter

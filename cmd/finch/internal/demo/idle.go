@@ -26,7 +26,8 @@ type Holder struct {
 	Resident func() (int64, error)
 }
 
-// Idle is what "idle" tells everyone: how it stands with the sockets at /idle.
+// Idle is what "idle" tells the pages of this node: how it stands with the sockets
+// at /idle. Other nodes have processes of their own, and memory.
 type Idle struct {
 	State   string `json:"state"`             // "none", "opening", "held" or "closing"
 	Held    int    `json:"held"`              // connected now
@@ -184,4 +185,4 @@ func (i *idle) resident() int64 {
 	return n
 }
 
-func (i *idle) tell() { i.everyone.SendToAll("idle", i.now()) }
+func (i *idle) tell() { sendHere(i.everyone, "idle", i.now()) }

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -32,16 +33,14 @@ type heart struct {
 	mu      sync.Mutex // guards everything below
 	beating bool
 	alone   int // beats since somebody was there
-	beats   int // ever
 }
 
-func newHeart(logger *slog.Logger) *heart {
+func newHeart(house *house, logger *slog.Logger) *heart {
 	h := new(heart)
 	h.ctx, h.stop = context.WithCancel(context.Background())
-	h.sockets = finch.NewSocketManager(&finch.SocketManagerOptions{Logger: logger, Grace: time.Minute})
+	h.sockets = house.manager("pulse", finch.SocketManagerOptions{Logger: logger, Grace: time.Minute})
 	h.sockets.DeclareRooms("pulse", finch.RoomOptions{
 		HistorySize: 400, // more than anybody misses here
-		HistoryAge:  5 * time.Minute,
 		CanJoin: func(context.Context, *finch.Socket, string) error {
 			h.begin()
 			return nil
@@ -65,30 +64,51 @@ func (h *heart) begin() {
 func (h *heart) run() {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
-	room := h.sockets.Room("pulse")
+	var seen finch.Position // of the newest beat when last looked
 	for {
 		select {
 		case <-tick.C:
 		case <-h.ctx.Done():
 			return
 		}
-		here, err := room.Count(h.ctx)
+		here, err := h.sockets.Room("pulse").Count(h.ctx)
 		if err != nil {
-			return // the demo ends
+			continue // the broker is away; no beat is numbered meanwhile
 		}
-		n, last := h.next(here)
-		if last {
+		if h.lonely(here) {
 			return
 		}
-		// In memory a publish does not fail; elsewhere it would be tried again with
-		// the same key, or the beat be missing for all.
-		room.Publish(h.ctx, "beat", Beat{n})
+		if now, err := h.beat(seen); err == nil {
+			seen = now
+		}
 	}
 }
 
-// next numbers a beat; last if nobody has been there for so long that there is
-// none.
-func (h *heart) next(here int) (n int, last bool) {
+// beat publishes the next beat, unless somebody has since the last look: on
+// several nodes all hearts beat, and one of them is heard. Its key is the beat's
+// number, so that of two that publish it one is recorded.
+func (h *heart) beat(seen finch.Position) (now finch.Position, err error) {
+	room := h.sockets.Room("pulse")
+	latest, _, err := room.Latest(h.ctx, finch.Position{}, 1)
+	if err != nil {
+		return seen, err
+	}
+	var last Beat
+	for _, m := range latest {
+		if err := m.Decode(&last); err != nil {
+			return seen, err
+		}
+		if now = m.Position; now != seen {
+			return now, nil
+		}
+	}
+	next := Beat{last.N + 1}
+	return room.Publish(h.ctx, "beat", next, finch.WithKey(fmt.Sprint("beat ", next.N)))
+}
+
+// lonely notes whether somebody is there, and tells that nobody has been for so
+// long that no beat is needed.
+func (h *heart) lonely(here int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.alone++
@@ -97,10 +117,8 @@ func (h *heart) next(here int) (n int, last bool) {
 	}
 	if h.alone > beatsAlone {
 		h.beating = false
-		return 0, true
 	}
-	h.beats++
-	return h.beats, false
+	return !h.beating
 }
 
 func (h *heart) shutdown(ctx context.Context) error {

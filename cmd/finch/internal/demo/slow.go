@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -69,6 +70,7 @@ type slow struct {
 	logger   *slog.Logger
 	ctx      context.Context // ends with the demo
 	stop     context.CancelFunc
+	turns    *turns
 
 	mu     sync.Mutex // guards everything below
 	now    Slow
@@ -80,28 +82,30 @@ type slow struct {
 	runs   sync.WaitGroup
 }
 
-func newSlow(everyone *finch.SocketManager, logger *slog.Logger) *slow {
+func newSlow(h *house, everyone *finch.SocketManager, logger *slog.Logger) *slow {
 	s := &slow{everyone: everyone, logger: logger, now: Slow{State: "none", Policy: "resync"}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	s.rooms = finch.NewSocketManager(&finch.SocketManagerOptions{
+	s.rooms = h.manager("slow", finch.SocketManagerOptions{
 		Logger: logger,
 		Limits: finch.Limits{QueueBytes: slowQueue},
 	})
+	s.turns = newTurns(s.rooms)
 	for name, policy := range slowPolicies {
 		s.rooms.DeclareRooms("slow:"+name, finch.RoomOptions{HistorySize: slowHistory, Behind: policy, CanJoin: finch.Anybody})
 	}
-	finch.OnRequest(everyone, "slow.state", func(context.Context, *finch.Socket, any) (Slow, error) { return s.copy(), nil })
+	finch.OnRequest(everyone, "slow.state", func(ctx context.Context, _ *finch.Socket, _ any) (Slow, error) { return s.standing(ctx) })
 	finch.OnRequest(everyone, "slow.start", func(ctx context.Context, _ *finch.Socket, in SlowStart) (Slow, error) {
-		err := s.start(in.Policy)
-		return s.copy(), err
-	})
-	finch.OnRequest(everyone, "slow.read", func(context.Context, *finch.Socket, any) (Slow, error) {
-		s.mu.Lock()
-		if s.now.State == "deaf" {
-			s.ask()
+		if err := s.start(ctx, in.Policy); err != nil {
+			return Slow{}, err
 		}
-		s.mu.Unlock()
 		return s.copy(), nil
+	})
+	finch.OnRequest(everyone, "slow.read", func(ctx context.Context, _ *finch.Socket, _ any) (Slow, error) {
+		now, err := s.standing(ctx)
+		if err == nil && now.State == "deaf" {
+			err = s.turns.wake(ctx) // whichever node has it
+		}
+		return now, err
 	})
 	return s
 }
@@ -114,15 +118,34 @@ func (s *slow) copy() Slow {
 	return now
 }
 
-// start begins, if nobody else has.
-func (s *slow) start(policy string) error {
+// standing is how it stands, here or on the node that has the slow reader.
+func (s *slow) standing(ctx context.Context) (Slow, error) {
+	now := s.copy()
+	if now.State != "none" {
+		return now, nil
+	}
+	elsewhere, err := s.turns.last(ctx)
+	if err != nil || elsewhere == nil {
+		return now, err
+	}
+	return *elsewhere, nil
+}
+
+// start begins, if nobody else has, here or on another node.
+func (s *slow) start(ctx context.Context, policy string) error {
 	if _, ok := slowPolicies[policy]; !ok {
 		return finch.Errorf(422, "bad_policy", "a policy is resync, latest or close")
+	}
+	if now, err := s.standing(ctx); err != nil || now.State != "none" {
+		return cmp.Or(err, errAlreadySlow)
+	}
+	if err := s.turns.take(ctx); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.now.State != "none" || s.ctx.Err() != nil {
-		return finch.Errorf(409, "already_slow", "somebody has a slow reader already")
+		return errAlreadySlow
 	}
 	s.now = Slow{State: "reading", Policy: policy, Steps: []SlowStep{}}
 	s.begun, s.reset = time.Now(), false
@@ -131,8 +154,10 @@ func (s *slow) start(policy string) error {
 	return nil
 }
 
-// ask asks for the end of the reader's deafness. Called with mu held.
+// ask asks for the end of the reader's deafness.
 func (s *slow) ask() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	select {
 	case <-s.asked:
 	default:
@@ -168,6 +193,9 @@ func (s *slow) watch(ctx context.Context) error {
 	defer busy.Wait()
 	defer quit()
 
+	if err := s.turns.sleep(ctx); err != nil {
+		return err
+	}
 	s.until(ctx, slowHears, func() bool { return false })
 	reader.ignore(s.listen)
 	before := s.rooms.Stats()
@@ -211,6 +239,9 @@ func (s *slow) until(ctx context.Context, most time.Duration, done func() bool) 
 	for i := 0; ; i++ {
 		if i%5 == 0 {
 			s.tell()
+			if s.turns.woken(ctx) {
+				s.ask()
+			}
 		}
 		select {
 		case <-look.C:
@@ -271,7 +302,11 @@ func (s *slow) publish(ctx context.Context, policy string) {
 	}
 }
 
-func (s *slow) tell() { s.everyone.SendToAll("slow", s.copy()) }
+func (s *slow) tell() {
+	now := s.copy()
+	s.turns.note(s.ctx, &now)
+	s.everyone.SendToAll("slow", now)
+}
 
 func (s *slow) shutdown(ctx context.Context) error {
 	s.stop()

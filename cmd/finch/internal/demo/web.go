@@ -38,9 +38,10 @@ var kinds = map[string]string{
 
 // pagePolicy lets the page use what this server gives, and nothing else: no
 // inline script, no other host, no frame around it. 'self' includes the
-// WebSocket of the same host.
+// WebSocket of the same host, and the worker that tabs share, whose address is
+// made by the one trusted policy.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; " +
-	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types finch-tabs"
 
 // pageRoutes serve the page and what it needs.
 func pageRoutes() []finch.Route {
@@ -82,12 +83,16 @@ func readAssets() (map[string]*asset, error) {
 		return nil
 	})
 	assets[clientScript] = newAsset(clientScript, kinds[".js"], ts.Script)
+	assets[tabsScript] = newAsset(tabsScript, kinds[".js"], ts.Tabs)
 	return assets, err
 }
 
-// clientScript is where the page finds the client. It is no file of the page:
-// every server can hand it out like that.
-const clientScript = "js/finch-client.js"
+// clientScript and tabsScript are where the page finds the client. They are no
+// files of the page: every server can hand them out like that.
+const (
+	clientScript = "js/finch-client.js"
+	tabsScript   = "js/finch-tabs.js"
+)
 
 func newAsset(name, kind string, body []byte) *asset {
 	sum := sha256.Sum256(body)

@@ -8,10 +8,12 @@ import { startConsole } from './console.js';
 import { startCounts } from './counts.js';
 import { startEcho } from './echo.js';
 import { startIdle } from './idle.js';
+import { startNode } from './node.js';
 import { startNotify } from './notify.js';
 import { startRecovery } from './recovery.js';
 import { startSlow } from './slow.js';
 import { startSource } from './source.js';
+import { startTabs } from './tabs.js';
 
 const user = [...(new URLSearchParams(location.search).get('user') ?? '').trim()].slice(0, 64).join('');
 
@@ -96,11 +98,13 @@ startUser();
 startState(connection);
 startConsole(connection);
 startCounts(connection);
+startNode(connection);
 startEcho(connection, socketURL('/echo'));
 startChat(connection, user);
 startNotify(connection, user);
 startRecovery(socketURL('/pulse'));
 startSlow(connection, socketURL('/slow'));
+startTabs(socketURL('/tabs'), user);
 startIdle(connection);
 startSource();
 startCopying();

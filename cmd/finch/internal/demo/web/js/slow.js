@@ -6,6 +6,8 @@ import { $, $$, byTest, el } from './dom.js';
 import { say, showNumber } from './i18n.js';
 import { tell } from './problem.js';
 
+const SILENT = 4000; // ms without news from whoever has a slow reader, which comes four times a second
+
 export function startSlow(connection, url) {
   new SlowReader(connection, url);
 }
@@ -14,6 +16,7 @@ class SlowReader {
   #policy = 'resync';
   #now = null; // how it stands, as the server says
   #fast = null; // our own client and room, while we take part
+  #silence = 0; // timer: whoever has the slow reader may have ended with it
 
   constructor(connection, url) {
     this.connection = connection;
@@ -81,6 +84,8 @@ class SlowReader {
   #show(now) {
     const before = this.#now?.state;
     this.#now = now;
+    clearTimeout(this.#silence);
+    if (now.state !== 'none') this.#silence = setTimeout(() => this.#ask('slow.state'), SILENT);
     const busy = now.state !== 'none';
     this.begin.disabled = busy;
     this.read.disabled = now.state !== 'deaf';
