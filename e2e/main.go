@@ -36,6 +36,7 @@ var suites = []suite{
 	{name: "coder-websocket", command: []string{"go", "test", "-race", "-count=1", "./coder"}, missing: func() string { return "" }},
 	{name: "original-page", command: nodeTest("original-page.test.mjs"), missing: missingBrowser},
 	{name: "browser", command: nodeTest("browser.test.mjs"), missing: missingBrowser},
+	{name: "nodes", command: nodeTest("nodes.test.mjs"), missing: missingRedis},
 	{name: "pictures", command: []string{"node", "pictures.mjs"}, missing: missingBrowser, asked: true},
 }
 
@@ -68,7 +69,7 @@ func run(ctx context.Context, only []string) error {
 	var summary []string
 	bad := 0
 	for _, s := range chosen {
-		outcome, ok := s.run(ctx, filepath.Join(root, "e2e"), demo.URL)
+		outcome, ok := s.run(ctx, filepath.Join(root, "e2e"), demo)
 		if !ok {
 			bad++
 		}
@@ -88,7 +89,7 @@ func run(ctx context.Context, only []string) error {
 	return nil
 }
 
-func (s suite) run(ctx context.Context, dir, url string) (outcome string, ok bool) {
+func (s suite) run(ctx context.Context, dir string, demo *server.Demo) (outcome string, ok bool) {
 	fmt.Printf("== e2e: %s\n", s.name)
 	if why := s.missing(); why != "" {
 		inCI := os.Getenv("CI") != "" || os.Getenv("FINCH_CI") != ""
@@ -99,7 +100,7 @@ func (s suite) run(ctx context.Context, dir, url string) (outcome string, ok boo
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.command[0], s.command[1:]...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "FINCH_URL="+url)
+	cmd.Env = append(os.Environ(), "FINCH_URL="+demo.URL, "FINCH_PROGRAM="+demo.Program)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it can close its browser
 	cmd.WaitDelay = 5 * time.Second
@@ -161,4 +162,17 @@ func missingBrowser() string {
 		}
 	}
 	return "Chromium is missing: apt-get install chromium (or FINCH_CHROMIUM=/path/to/a/chrome)"
+}
+
+func missingRedis() string {
+	if why := missingBrowser(); why != "" {
+		return why
+	}
+	for _, name := range []string{os.Getenv("FINCH_REDIS_SERVER"), "redis-server", "valkey-server"} {
+		if found, err := exec.LookPath(name); err == nil {
+			os.Setenv("FINCH_REDIS_SERVER", found) // for the suite
+			return ""
+		}
+	}
+	return "redis-server is missing: apt-get install redis-server (or FINCH_REDIS_SERVER=/path/to/it)"
 }

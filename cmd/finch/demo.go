@@ -133,6 +133,9 @@ func serveDemo(ctx context.Context, o demoOptions, out io.Writer) error {
 		return joined.Explain(err)
 	}
 	level.Set(slog.LevelWarn)
+	if joined != nil {
+		level.Set(slog.LevelError) // that the broker is away is said once, in words, and not by each manager
+	}
 	served := make(chan error, 1)
 	go func() { served <- app.Serve(listener) }()
 

@@ -1,5 +1,6 @@
 // Package server builds cmd/finch and runs its demo for a test, on a free port
-// of this machine.
+// of this machine. Tests that start and kill demos of their own find the program
+// that it built in FINCH_PROGRAM.
 package server
 
 import (
@@ -22,7 +23,8 @@ const (
 
 // Demo is a running `finch demo`. Its methods may be called from one goroutine.
 type Demo struct {
-	URL string // http://127.0.0.1:PORT
+	URL     string // http://127.0.0.1:PORT
+	Program string // the file that was built
 
 	cmd   *exec.Cmd
 	log   string // the file that holds what it printed
@@ -57,7 +59,7 @@ func Start(ctx context.Context, dir string) (*Demo, error) {
 		return nil, err
 	}
 	defer log.Close() // the program has its own copy
-	d := &Demo{URL: "http://" + addr, log: log.Name(), ended: make(chan error, 1)}
+	d := &Demo{URL: "http://" + addr, Program: program, log: log.Name(), ended: make(chan error, 1)}
 	d.cmd = exec.Command(program, "demo", "--addr", addr)
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	if err := d.cmd.Start(); err != nil {
