@@ -1,0 +1,56 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// DataBytes is how long the data of every message is, in JSON.
+const DataBytes = 200
+
+// A Note is what a message of the load carries: when it was due, and which of its
+// room it is, counted from one.
+type Note struct {
+	At     time.Time
+	Number int
+	Room   int
+}
+
+// All fields have a fixed width, so that a reader finds them without parsing JSON.
+const (
+	noteBegins = `{"at":`
+	noteFormat = noteBegins + `%019d,"n":1%09d,"r":1%06d,"pad":"`
+	numberAt   = len(noteBegins) + 19 + len(`,"n":1`)
+	roomAt     = numberAt + 9 + len(`,"r":1`)
+	noteLength = roomAt + 6
+)
+
+// Data writes a message's data: the note, and padding up to DataBytes.
+func (n Note) Data() []byte {
+	b := make([]byte, 0, DataBytes)
+	b = fmt.Appendf(b, noteFormat, n.At.UnixNano(), n.Number, n.Room)
+	for len(b) < DataBytes-2 {
+		b = append(b, 'x')
+	}
+	return append(b, `"}`...)
+}
+
+// EachNote finds the notes in what a socket has read, in order.
+func EachNote(payload []byte, take func(Note)) {
+	for {
+		i := bytes.Index(payload, []byte(noteBegins))
+		if i < 0 || len(payload) < i+noteLength {
+			return
+		}
+		payload = payload[i:]
+		at, err1 := strconv.ParseInt(string(payload[len(noteBegins):len(noteBegins)+19]), 10, 64)
+		number, err2 := strconv.Atoi(string(payload[numberAt : numberAt+9]))
+		room, err3 := strconv.Atoi(string(payload[roomAt : roomAt+6]))
+		if err1 == nil && err2 == nil && err3 == nil {
+			take(Note{time.Unix(0, at), number, room})
+		}
+		payload = payload[noteLength:]
+	}
+}
