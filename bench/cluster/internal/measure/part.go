@@ -91,7 +91,7 @@ var (
 	}
 	Smoke = Sizes{
 		Rounds: 1, SlowRounds: 1, Warm: 50 * time.Millisecond, Latency: 300 * time.Millisecond, Rates: []int{200}, Publish: 100 * time.Millisecond,
-		Rooms: 100, Clients: 20, Jitters: []time.Duration{100 * time.Millisecond},
+		Rooms: 500, Clients: 20, Jitters: []time.Duration{100 * time.Millisecond},
 		Lead: 300 * time.Millisecond, Trail: 700 * time.Millisecond, Leader: 3 * time.Second,
 	}
 )
@@ -121,6 +121,16 @@ func PartNames(s Sizes) (names []string) {
 		names = append(names, p.name)
 	}
 	return names
+}
+
+// ServersOf lists the servers that a part measures.
+func ServersOf(s Sizes, name string) []string {
+	for _, p := range partsOf(s) {
+		if p.name == name {
+			return p.servers
+		}
+	}
+	return nil
 }
 
 var clusters = []string{"finch-redis", "finch-nats-1", "finch-nats-3", baseline}

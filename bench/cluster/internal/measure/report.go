@@ -99,6 +99,19 @@ func (r *report) save(file string) error {
 	return os.WriteFile(file, append(b, '\n'), 0o644)
 }
 
+// Samples reads the file that Options.JSON names.
+func Samples(file string) ([]Sample, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var r report
+	if err := json.Unmarshal(b, &r); err != nil {
+		return nil, fmt.Errorf("%s holds no measurements: %w", file, err)
+	}
+	return r.Samples, nil
+}
+
 // of answers a figure's samples of one server, by round.
 func (r *report) of(part, server, figure string) map[int]float64 {
 	all := map[int]float64{}

@@ -168,10 +168,11 @@ func (p *publisher) insist(ctx context.Context, l Load) (Result, error) {
 func (p *publisher) insistIn(ctx context.Context, room int, sum *tally) (longest time.Duration) {
 	tick := time.NewTicker(insistPause)
 	defer tick.Stop()
-	last := time.Now()
+	began := time.Now()
+	last := began
 	for number := 1; ctx.Err() == nil; {
 		// The same bytes for each attempt: a key belongs to one message.
-		n := wire.Note{At: time.Unix(0, 0), Number: number, Room: room}
+		n := wire.Note{At: began, Number: number, Room: room}
 		try, cancel := context.WithTimeout(context.Background(), time.Second)
 		err := p.side.publish(try, wire.RoomName(room), n.Data(), fmt.Sprintf("%d-%d", room, number))
 		cancel()

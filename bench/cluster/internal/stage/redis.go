@@ -132,6 +132,9 @@ func (r *redis) ask(command ...string) ([]string, error) {
 	return readAnswer(bufio.NewReader(conn))
 }
 
+// longestAnswer is far more than a server says of itself.
+const longestAnswer = 1 << 20
+
 // readAnswer reads as much of RESP as these commands are answered in.
 func readAnswer(in *bufio.Reader) ([]string, error) {
 	line, err := in.ReadString('\n')
@@ -147,12 +150,14 @@ func readAnswer(in *bufio.Reader) ([]string, error) {
 		return nil, errors.New(rest)
 	case "$":
 		n, err := strconv.Atoi(rest)
-		if err != nil || n < 0 {
+		if err != nil || n < 0 || n > longestAnswer {
 			return nil, fmt.Errorf("an answer of %q bytes", rest)
 		}
-		text := make([]byte, n+2)
-		_, err = io.ReadFull(in, text)
-		return []string{string(text[:n])}, err
+		text := make([]byte, n+len("\r\n"))
+		if _, err := io.ReadFull(in, text); err != nil {
+			return nil, err
+		}
+		return []string{string(text[:n])}, nil
 	case "*":
 		n, err := strconv.Atoi(rest)
 		if err != nil {

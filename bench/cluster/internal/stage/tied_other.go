@@ -7,4 +7,6 @@ import (
 	"os/exec"
 )
 
-func startTied(*exec.Cmd) error { return errors.New("the processes of a cluster are started on Linux only") }
+func startTied(*exec.Cmd) error {
+	return errors.New("the processes of a cluster are started on Linux only")
+}

@@ -17,7 +17,10 @@ func (c *Client) subscribe() error {
 	text := []byte(`{"id":1,"connect":{}}`)
 	for i, room := range c.Rooms {
 		p := c.places[room]
-		text = fmt.Appendf(text, "\n"+`{"id":%d,"subscribe":{"channel":%q`, room+2, RoomName(room))
+		if len(text) > 0 {
+			text = append(text, '\n')
+		}
+		text = fmt.Appendf(text, `{"id":%d,"subscribe":{"channel":%q`, room+2, RoomName(room))
 		if p.position != "" {
 			text = fmt.Appendf(text, `,"recover":true,"epoch":%q,"offset":%d`, p.position, p.offset)
 		}
@@ -29,7 +32,6 @@ func (c *Client) subscribe() error {
 			text = text[:0]
 		}
 	}
-	text = bytes.TrimPrefix(text, []byte("\n"))
 	if len(text) == 0 {
 		return nil
 	}

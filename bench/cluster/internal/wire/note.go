@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"fmt"
-	"strconv"
 	"time"
 )
 
@@ -45,12 +44,23 @@ func EachNote(payload []byte, take func(Note)) {
 			return
 		}
 		payload = payload[i:]
-		at, err1 := strconv.ParseInt(string(payload[len(noteBegins):len(noteBegins)+19]), 10, 64)
-		number, err2 := strconv.Atoi(string(payload[numberAt : numberAt+9]))
-		room, err3 := strconv.Atoi(string(payload[roomAt : roomAt+6]))
-		if err1 == nil && err2 == nil && err3 == nil {
-			take(Note{time.Unix(0, at), number, room})
+		at, ok1 := wholeNumber(payload[len(noteBegins) : len(noteBegins)+19])
+		number, ok2 := wholeNumber(payload[numberAt : numberAt+9])
+		room, ok3 := wholeNumber(payload[roomAt : roomAt+6])
+		if ok1 && ok2 && ok3 {
+			take(Note{time.Unix(0, at), int(number), int(room)})
 		}
 		payload = payload[noteLength:]
 	}
+}
+
+// wholeNumber reads at most 19 digits, and nothing else.
+func wholeNumber(digits []byte) (n int64, ok bool) {
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n, n >= 0
 }
