@@ -117,6 +117,11 @@ fuzz:
 bench:
 	@go run ./bench $(BENCH)
 
+## bench-cluster: two nodes with each broker beside Centrifuge, half an hour; BENCH=-quick: five minutes
+.PHONY: bench-cluster
+bench-cluster:
+	@go run ./bench/cluster $(BENCH)
+
 ## soak: let good and bad clients at servers for SOAK (10m), and look at what is left
 SOAK ?= 10m
 .PHONY: soak
