@@ -63,6 +63,8 @@ func (r *run) do(ctx context.Context, f fault.Fault) error {
 		return r.hurtNode(ctx, f)
 	case fault.ServerKill, fault.LeaderKill, fault.ServerPause, fault.StoreDown:
 		return r.hurtServer(ctx, f)
+	case fault.MasterKill, fault.MasterPause, fault.MasterLag:
+		return r.failOver(ctx, f)
 	case fault.Rollback:
 		return r.rollBack(ctx, f)
 	case fault.RouteCut:
@@ -170,6 +172,13 @@ func (r *run) timeResumes(ctx context.Context, node int) {
 }
 
 func (r *run) hurtServer(ctx context.Context, f fault.Fault) error {
+	if masters, ok := r.store.(stage.Replicated); ok && f.Kind != fault.StoreDown {
+		replica, err := masters.Replica(ctx, f.Other)
+		if err != nil {
+			return err
+		}
+		f.Target = replica // what a master suffers has names of its own
+	}
 	targets := []int{f.Target}
 	switch f.Kind {
 	case fault.LeaderKill:

@@ -24,6 +24,9 @@ const (
 	RouteCut    Kind = "server cut off from others"
 	StoreDown   Kind = "all servers killed"
 	Rollback    Kind = "store rolled back"
+	MasterKill  Kind = "master killed, replica promoted"
+	MasterPause Kind = "master paused, replica promoted"
+	MasterLag   Kind = "replica promoted that was behind"
 )
 
 // OfNodes tells whether it is nodes that it meets, and not the store or a link.
@@ -50,6 +53,7 @@ type Setting struct {
 	Servers int  // of the store; none if it is inside the node
 	Links   bool // between nodes and servers there are links
 	Routes  bool // servers need each other
+	Masters bool // some servers are replicas of others, and take over from them
 	Leaders bool // servers lead something each
 	Lasting bool // the store outlives its processes, and can be put back
 	Long    bool // the rare and dear things too
@@ -80,6 +84,12 @@ func Nodes(s Setting, length time.Duration, seed uint64) []Fault {
 // Stores plans faults of the store and of the links to it for a time.
 func Stores(s Setting, length time.Duration, seed uint64) []Fault {
 	var kinds []weighted
+	if s.Masters {
+		kinds = append(kinds,
+			weighted{MasterKill, 4, 500 * time.Millisecond, 3 * time.Second},
+			weighted{MasterPause, 3, 500 * time.Millisecond, 4 * time.Second},
+			weighted{MasterLag, 4, 500 * time.Millisecond, 3 * time.Second})
+	}
 	if s.Servers > 0 {
 		kinds = append(kinds,
 			weighted{ServerKill, 3, 500 * time.Millisecond, 3 * time.Second},
