@@ -20,6 +20,9 @@ func (r *run) suffer(ctx context.Context, plan []fault.Fault) error {
 		if !r.wait(ctx, f.After) {
 			return ctx.Err()
 		}
+		if r.now() > r.length {
+			return nil // the store took longer to be well again than was planned
+		}
 		r.say("%v", f)
 		end := r.story.Troubled(r.now())
 		if !f.Kind.OfNodes() {
