@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -96,6 +97,12 @@ func (r *run) set(ctx context.Context, dir string) error {
 	case "redis":
 		r.store, err = stage.NewRedis(dir, nodes, dice)
 		r.setting.Links, r.setting.Lasting = true, true
+	case "redis-cluster":
+		r.store, err = stage.NewRedisCluster(dir, dice)
+		r.setting.Links, r.setting.Masters = true, true
+	case "redis-sentinel":
+		r.store, err = stage.NewRedisSentinel(dir, dice)
+		r.setting.Links, r.setting.Masters = true, true
 	}
 	if err != nil {
 		return err
@@ -117,7 +124,11 @@ func (r *run) set(ctx context.Context, dir string) error {
 		if err := n.Start(false); err != nil {
 			return err
 		}
-		r.links = append(r.links, r.store.Links(i)...)
+		for _, p := range r.store.Links(i) {
+			if !slices.Contains(r.links, p) {
+				r.links = append(r.links, p)
+			}
+		}
 	}
 	for i := range 6 {
 		r.room(fmt.Sprint(server.Busy, i), 10)
@@ -204,6 +215,7 @@ func (r *run) act(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	watched := r.watchMasters(ctx)
 	var lanes sync.WaitGroup
 	var failed [2]error
 	lanes.Go(func() { failed[0] = r.suffer(ctx, fault.Nodes(r.setting, quiet, r.seed)) })
@@ -227,6 +239,7 @@ func (r *run) act(ctx context.Context) error {
 		return ctx.Err()
 	}
 	r.settle(ctx)
+	watched()
 	r.rested(ctx)
 	return nil
 }

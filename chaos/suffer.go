@@ -20,6 +20,9 @@ func (r *run) suffer(ctx context.Context, plan []fault.Fault) error {
 		if !r.wait(ctx, f.After) {
 			return ctx.Err()
 		}
+		if r.now() > r.length {
+			return nil // the store took longer to be well again than was planned
+		}
 		r.say("%v", f)
 		end := r.story.Troubled(r.now())
 		if !f.Kind.OfNodes() {
@@ -63,6 +66,8 @@ func (r *run) do(ctx context.Context, f fault.Fault) error {
 		return r.hurtNode(ctx, f)
 	case fault.ServerKill, fault.LeaderKill, fault.ServerPause, fault.StoreDown:
 		return r.hurtServer(ctx, f)
+	case fault.MasterKill, fault.MasterPause, fault.MasterLag:
+		return r.failOver(ctx, f)
 	case fault.Rollback:
 		return r.rollBack(ctx, f)
 	case fault.RouteCut:
@@ -170,6 +175,13 @@ func (r *run) timeResumes(ctx context.Context, node int) {
 }
 
 func (r *run) hurtServer(ctx context.Context, f fault.Fault) error {
+	if masters, ok := r.store.(stage.Replicated); ok && f.Kind != fault.StoreDown {
+		replica, err := masters.Replica(ctx, f.Other)
+		if err != nil {
+			return err
+		}
+		f.Target = replica // what a master suffers has names of its own
+	}
 	targets := []int{f.Target}
 	switch f.Kind {
 	case fault.LeaderKill:

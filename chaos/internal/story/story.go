@@ -59,6 +59,7 @@ type room struct {
 // point is one position of a room.
 type point struct {
 	position
+	room  string
 	text  string
 	key   string // of the message there; empty if nobody has said
 	known time.Duration
@@ -115,7 +116,7 @@ func (s *Story) pointAt(r *room, text string, at time.Duration) *point {
 		return nil
 	}
 	text = strings.Clone(text)
-	p := &point{position: where, text: text, known: at}
+	p := &point{room: r.name, position: where, text: text, known: at}
 	r.points[text] = p
 	return p
 }

@@ -372,3 +372,27 @@ func TestKeyThatCameAgainAfterItsMessageWasTrimmed(t *testing.T) {
 		})
 	}
 }
+
+// TestLossOfSomeRoomsIsNoExcuseForOthers: a master that dies takes its own rooms
+// with it, and what a promotion may have lost is uncertain.
+func TestLossOfSomeRoomsIsNoExcuseForOthers(t *testing.T) {
+	for name, c := range map[string]struct {
+		rooms   func(string) bool
+		perhaps bool
+		want    string
+	}{
+		"of this room":         {nil, false, ""},
+		"of this room perhaps": {nil, true, ""},
+		"of another room":      {func(room string) bool { return room == "other" }, false, "false reset"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := honest()
+			s.Lost(story.Loss{After: s.at - 3500*time.Millisecond, Until: s.at, Slack: 500 * time.Millisecond, Rooms: c.rooms, Perhaps: c.perhaps})
+			s.resets("a", 4, 3, "tail_lost")
+			s.resets("b", 4, 3, "tail_lost")
+			if kinds := strings.Join(s.judged(), " "); !strings.HasPrefix(kinds, c.want) || c.want == "" && kinds != "" {
+				t.Errorf("found %q", kinds)
+			}
+		})
+	}
+}
