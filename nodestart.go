@@ -42,7 +42,7 @@ func (m *SocketManager) Start(ctx context.Context) error {
 		if !n.begin() {
 			return ErrShuttingDown
 		}
-		failure, changed := n.outcome()
+		changed, failure := n.outcome()
 		if failure != nil && !errors.Is(failure, broker.ErrUnavailable) {
 			return fmt.Errorf("finch: the broker does not start: %w", failure)
 		}
@@ -96,10 +96,10 @@ func (n *node) begin() bool {
 
 // outcome answers how the last try to start went, nil if none has failed, and
 // what is closed when that changes.
-func (n *node) outcome() (failure error, changed <-chan struct{}) {
+func (n *node) outcome() (changed <-chan struct{}, failure error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.failure, n.changed
+	return n.changed, n.failure
 }
 
 // settle notes how a try went.
@@ -155,13 +155,13 @@ func (n *node) ready(ctx context.Context) error {
 	if !n.begin() {
 		return broker.ErrClosed
 	}
-	failure, changed := n.outcome()
+	changed, failure := n.outcome()
 	if failure == nil && !n.started.Load() {
 		timer := time.NewTimer(startPatience)
 		defer timer.Stop()
 		select {
 		case <-changed:
-			failure, _ = n.outcome()
+			_, failure = n.outcome()
 		case <-timer.C:
 			failure = errStarting
 		case <-ctx.Done():

@@ -18,9 +18,9 @@ import (
 // tappedBroker is a broker of which single calls go wrong.
 type tappedBroker struct {
 	broker.Broker
-	loses    atomic.Bool                          // what is sent to rooms
-	share    func(room string, members int) error // after the share was set
-	question func(question []byte) error          // instead of asking, if it is an error
+	loses    atomic.Bool                                          // what is sent to rooms
+	share    atomic.Pointer[func(room string, members int) error] // after the share was set
+	question atomic.Pointer[func(question []byte) error]          // instead of asking, if it is an error
 }
 
 func (b *tappedBroker) Send(ctx context.Context, to broker.Target, data []byte) error {
@@ -31,15 +31,16 @@ func (b *tappedBroker) Send(ctx context.Context, to broker.Target, data []byte) 
 }
 
 func (b *tappedBroker) SetShare(ctx context.Context, room string, members int) error {
-	if err := b.Broker.SetShare(ctx, room, members); err != nil || b.share == nil {
-		return err
+	err := b.Broker.SetShare(ctx, room, members)
+	if after := b.share.Load(); err == nil && after != nil {
+		err = (*after)(room, members)
 	}
-	return b.share(room, members)
+	return err
 }
 
 func (b *tappedBroker) Ask(ctx context.Context, node string, question []byte) ([]byte, error) {
-	if b.question != nil {
-		if err := b.question(question); err != nil {
+	if instead := b.question.Load(); instead != nil {
+		if err := (*instead)(question); err != nil {
 			return nil, err
 		}
 	}
@@ -127,7 +128,7 @@ func TestWatcherBehindAnotherIsAnsweredWithAllNodes(t *testing.T) {
 			watchers = append(watchers, c)
 		}
 		time.Sleep(time.Second)
-		taps[0].question = func([]byte) error { time.Sleep(time.Second); return nil }
+		taps[0].question.Store(new(func([]byte) error { time.Sleep(time.Second); return nil }))
 		first := make(chan shownMembers, 1)
 		go func() {
 			list, _ := watchesIn(watchers[0], "chat:7")
@@ -149,13 +150,7 @@ func TestWatchIsRefusedWhileAnotherNodeDoesNotAnswer(t *testing.T) {
 		watcher := finchtest.Connect(t, nodes[0], finch.Identity{User: "watcher"})
 		joins(t, watcher, "chat:7")
 		time.Sleep(time.Second)
-		deaf := true
-		taps[0].question = func([]byte) error {
-			if deaf {
-				return fmt.Errorf("%w: nobody answers", broker.ErrUnavailable)
-			}
-			return nil
-		}
+		taps[0].question.Store(new(func([]byte) error { return fmt.Errorf("%w: nobody answers", broker.ErrUnavailable) }))
 		for range 2 {
 			if list, err := watchesIn(watcher, "chat:7"); err == nil {
 				t.Fatalf("listed %+v", list)
@@ -164,7 +159,7 @@ func TestWatchIsRefusedWhileAnotherNodeDoesNotAnswer(t *testing.T) {
 		joins(t, finchtest.Connect(t, nodes[0], finch.Identity{User: "bob"}), "chat:7")
 		time.Sleep(time.Second)
 		watcher.ExpectNothing() // it does not watch
-		deaf = false
+		taps[0].question.Store(nil)
 		if list, err := watchesIn(watcher, "chat:7"); err != nil || list.Count != 3 {
 			t.Errorf("listed %+v, %v", list, err)
 		}
@@ -181,12 +176,12 @@ func TestShareOfUnknownOutcomeIsWrittenAgain(t *testing.T) {
 		time.Sleep(time.Second)
 		room := nodes[0].Room("chat:7")
 		bob := finchtest.Connect(t, nodes[0], finch.Identity{User: "bob"})
-		taps[0].share = func(name string, members int) error {
+		taps[0].share.Store(new(func(name string, members int) error {
 			if members == 2 {
 				return errors.New("no answer")
 			}
 			return nil
-		}
+		}))
 		joins(t, bob, "chat:7")
 		time.Sleep(300 * time.Millisecond)
 		if _, err := finchtest.Request[any](bob, "finch.leave", map[string]any{"room": "chat:7"}); err != nil {

@@ -134,6 +134,6 @@ func emptied(p broker.Position) broker.Position {
 func (s saying) String() string { return fmt.Sprintf("%s(%d)", s.ID, s.N) }
 
 // Answer refuses: a witness is no node of Finch.
-func (w *witness) Answer(context.Context, string, []byte) ([]byte, error) {
+func (v *witness) Answer(context.Context, string, []byte) ([]byte, error) {
 	return nil, errors.New("nobody answers here")
 }

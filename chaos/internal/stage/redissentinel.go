@@ -138,7 +138,7 @@ func (s *RedisSentinel) Well(ctx context.Context) error {
 			state := strings.Split(answer, "\n")
 			for name, want := range map[string]string{"flags": "master", "num-slaves": fmt.Sprint(sentinelServers - 1), "num-other-sentinels": fmt.Sprint(sentinels - 1)} {
 				if at := slices.Index(state, name); at < 0 || state[at+1] != want {
-					return fmt.Errorf("Sentinel %d: %s is not %s", i, name, want)
+					return fmt.Errorf("sentinel %d: %s is not %s", i, name, want)
 				}
 			}
 		}
