@@ -77,11 +77,14 @@ e2e: e2e/node_modules/.package-lock.json
 	@echo '== e2e (logs and screenshots: .out)'
 	@go run ./e2e
 
-## client-ts: the TypeScript client: types, units, sizes, and a real browser
+## client-ts: the TypeScript client: types, units, sizes, a real browser, and the suite for clients
 .PHONY: client-ts
 client-ts: clients/ts/node_modules/.package-lock.json
 	@echo '== clients/ts'
 	@npm --prefix clients/ts test --silent
+	@echo '== the suite for clients, with clients/ts in Node and in Chromium'
+	@go run ./clients/suite -lacks http_status -driver 'node clients/ts/test/node-driver.mjs'
+	@go run ./clients/suite -lacks http_status -driver 'node clients/ts/test/page-driver.mjs'
 
 clients/ts/node_modules/.package-lock.json: clients/ts/package.json clients/ts/package-lock.json
 	@echo '== npm ci in clients/ts'
@@ -113,6 +116,11 @@ fuzz:
 .PHONY: bench
 bench:
 	@go run ./bench $(BENCH)
+
+## bench-cluster: two nodes with each broker beside Centrifuge, half an hour; BENCH=-quick: five minutes
+.PHONY: bench-cluster
+bench-cluster:
+	@go run ./bench/cluster $(BENCH)
 
 ## soak: let good and bad clients at servers for SOAK (10m), and look at what is left
 SOAK ?= 10m

@@ -53,13 +53,9 @@ type standpoint struct {
 	joining bool // the answer to a first join has not come
 	leaving bool
 	from    broker.Position // that it asked with last
-	lagged  bool
-	again   bool // it is to ask again
-	// doubt is where the actor stood before a step that overtook something: the hub
-	// does not keep the two in order when it takes a member off that is behind.
-	doubt  broker.Position
-	ousted bool // it was taken out while it waited to hear of the room
-	asking bool // a finch.join is not answered
+	again   bool            // it is to ask again
+	ousted  bool            // it was taken out while it waited to hear of the room
+	asking  bool            // a finch.join is not answered
 }
 
 // letter is a publish with a key that is repeated until its outcome is known.
@@ -109,10 +105,8 @@ func (a *actor) connect(n *playhouse) {
 		a.letter.waiting = false
 	}
 	for at, s := range a.places {
-		if s.asking = false; !s.doubt.IsZero() {
-			s.at, s.doubt = s.doubt, broker.Position{} // its connection ended just between the two
-		}
-		if s.awaited, s.lagged, s.again = a.hello && !s.at.IsZero(), false, false; s.leaving || s.joining {
+		s.asking = false
+		if s.awaited, s.again = a.hello && !s.at.IsZero(), false; s.leaving || s.joining {
 			delete(a.places, at)
 		}
 	}

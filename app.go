@@ -181,7 +181,7 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.Serv
 func (a *App) route(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 		if _, pattern := a.router.mux.Handler(r); pattern == "" {
-			ready(w, r.URL.Path == "/healthz" || !a.isClosing())
+			answerHealth(w, a.unhealthy(r))
 			return
 		}
 	}
@@ -237,6 +237,11 @@ func (a *App) guard(what string, f func() error) (err error) {
 // Start listens on [AppOptions].Addr and serves until ctx ends or the process
 // gets SIGINT or SIGTERM; then it shuts down within ShutdownWait. It returns
 // nil after a clean stop.
+//
+// It starts the broker of the App's manager too ([SocketManager.Start]), and
+// stops with the error if that cannot be done however often it is tried, as with
+// a password that is refused or another node of the same id. A broker that cannot
+// be reached is waited for, while /readyz answers 503.
 func (a *App) Start(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -249,12 +254,20 @@ func (a *App) Start(ctx context.Context) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- a.Serve(l) }()
+	hopeless := make(chan error, 1)
+	go func() {
+		if err := a.startBroker(ctx); err != nil {
+			hopeless <- err
+		}
+	}()
+	var failed error
 	select {
 	case err := <-served:
 		if errors.Is(err, http.ErrServerClosed) {
 			return nil
 		}
 		return err
+	case failed = <-hopeless:
 	case <-ctx.Done():
 	}
 	stop() // a second signal ends the process in the ordinary way
@@ -262,6 +275,9 @@ func (a *App) Start(ctx context.Context) error {
 	defer cancel()
 	err = a.Shutdown(grace)
 	<-served
+	if failed != nil {
+		return failed
+	}
 	return err
 }
 
@@ -285,6 +301,9 @@ func (a *App) Serve(l net.Listener) error {
 	a.listening = l.Addr()
 	a.mu.Unlock()
 	a.logger.Info("finch: listening", "addr", l.Addr().String())
+	if m := a.SocketManager(); m != nil && m.node.given {
+		m.node.begin()
+	}
 	l = &acceptor{l, a.logger, time.Sleep}
 	if a.tls != nil {
 		return srv.ServeTLS(Listener(l), "", "")

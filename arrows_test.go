@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"cmd/finch/...":                         {".", "client", "clients/ts", "protocol", "internal/frame", "broker", "broker/nats", "broker/nats/embedded", "broker/redis"},
 	"e2e/...":                               {},
 	"bench/...":                             {"internal/frame"},
+	"bench/cluster/...":                     {".", "broker", "broker/nats", "broker/nats/embedded", "broker/redis", "internal/frame"},
 	"chaos/...":                             {".", "client", "broker", "broker/memory", "broker/nats", "broker/nats/embedded", "broker/redis", "internal/frame", "protocol"},
 	"tools/...":                             {},
 }

@@ -99,14 +99,10 @@ func (f *roomFeed) Emit(msg broker.Message) {
 	out := m.gate.compression.message(r.frame(f.at, &msg))
 	out.Step, out.Key = step, r.replace
 	except := m.memberCalled(r.skips(&msg))
-	m.hub.Send(f.at, out, except)
-	if except != nil && m.hub.In(except, f.at) {
-		s := socketOf(except)
-		// One that fell behind has not come so far yet: it is told when it does.
-		if _, lags := s.lagsAt(f.at); !lags && s.saidHello() {
-			s.told(f.note(protocol.PathPosition, outcome{Position: msg.Position.String()}))
-		}
+	if except != nil && socketOf(except).saidHello() {
+		out.Instead = f.note(protocol.PathPosition, outcome{Position: msg.Position.String()})
 	}
+	m.hub.Send(f.at, out, except)
 }
 
 // note makes a frame about the address.
@@ -184,6 +180,10 @@ func (f *roomFeed) enter(a *attendance, o outcome, replay []broker.Message) {
 		a.finish(ErrClosed)
 		return
 	}
+	m.shares.note(f.at)
+	if a.shown { // before it is told: whoever knows that it is in finds itself there
+		m.presence.enter(f.at.Name, s, a.data)
+	}
 	if from, lags := s.lagsAt(f.at); lags { // since it asked
 		o.Position = from.String()
 	}
@@ -214,10 +214,6 @@ func (f *roomFeed) enter(a *attendance, o outcome, replay []broker.Message) {
 	case err != nil:
 		a.finish(ErrClosed)
 		return
-	}
-	m.shares.note(f.at)
-	if a.shown {
-		m.presence.enter(f.at.Name, s, a.data)
 	}
 	a.finish(nil)
 }

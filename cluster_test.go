@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -203,5 +204,44 @@ func TestPresenceSpansNodes(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%d members", n)
 		}
+	})
+}
+
+func TestNodesWithOtherSecretsAreWarnedOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := memory.NewCluster(nil)
+		var books []*logbook
+		var nodes []*finch.SocketManager
+		for i, secret := range []string{"one", "one", "another"} {
+			logger, book := newLogbook()
+			m := newChat(&finch.SocketManagerOptions{Broker: cluster.Node(), NodeID: fmt.Sprint("n", i), Secret: []byte(secret), Logger: logger})
+			t.Cleanup(func() { m.Shutdown(context.Background()) })
+			if err := m.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			nodes, books = append(nodes, m), append(books, book)
+		}
+		time.Sleep(time.Minute)
+		for i, want := range []int{1, 1, 2} {
+			if n := strings.Count(books[i].String(), "another Secret"); n != want {
+				t.Errorf("node %d warns %d times, want %d:\n%s", i, n, want, books[i])
+			}
+		}
+		books[0].wants(t, "other=n2")
+		ann := finchtest.Connect(t, nodes[0], finch.Identity{User: "ann"})
+		ann.Hello()
+		joins(t, ann, "chat:7")
+		publishes(t, ann, "chat:7", "1")
+		hears(t, ann, "1")
+		ann.Drop()
+		synctest.Wait()
+		if _, err := nodes[1].Room("chat:7").Publish(t.Context(), "say", "missed"); err != nil {
+			t.Fatal(err)
+		}
+		ann.Turn(nodes[2])
+		if g := ann.Resume(); g.Resumed || g.Reason != "bad_ticket" || g.Ticket == "" {
+			t.Errorf("a ticket of another secret gives %+v", g)
+		}
+		hears(t, ann, "missed") // positions are not sealed
 	})
 }

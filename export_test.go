@@ -26,7 +26,7 @@ func Leftovers(m *SocketManager) (sessions, people int) {
 	defer m.presence.mu.Unlock()
 	for _, r := range m.presence.rosters {
 		r.mu.Lock()
-		people += len(r.people)
+		people += r.people.len()
 		r.mu.Unlock()
 	}
 	return m.sessions.count(), people

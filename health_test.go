@@ -56,3 +56,6 @@ func TestARouteOfTheAppsOwnComesBeforeHealth(t *testing.T) {
 		t.Errorf("answered %d", w.Code)
 	}
 }
+
+// readyz is a manager's check as a handler.
+func readyz(m *finch.SocketManager) http.Handler { return http.HandlerFunc(m.Readyz) }

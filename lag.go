@@ -29,11 +29,6 @@ func (sink *socketSink) Lagged(at hub.Address, from broker.Position) {
 	s.mu.Unlock()
 	room, to := wireAddress(at)
 	s.told(s.noteFrame(protocol.PathLagged, outcome{Room: room, To: to}))
-	if !from.IsZero() && s.saidHello() {
-		// A step past what is not for this client may have left behind what will not
-		// come now: its place is here.
-		s.told(s.noteFrame(protocol.PathPosition, outcome{Room: room, To: to, Position: from.String()}))
-	}
 	if s.conn.Queued() == 0 {
 		// It fell behind without being blocked: nothing else would wake it. Not from
 		// here, because the feed that has just emitted may be what calls.

@@ -54,7 +54,6 @@ func TestSlowMemberIsCaughtUpHoweverMuchItMissed(t *testing.T) {
 		if slow.Expect("n", &got); got != "live" {
 			t.Errorf("after it had caught up it got %.20s", got)
 		}
-		slow.Expect("finch.position", nil)
 		slow.ExpectNothing()
 	})
 }

@@ -87,6 +87,11 @@ func (s *Socket) attend(ctx context.Context, a *attendance) error {
 		return err
 	}
 	select {
+	case err := <-a.done: // usually at once; and the context of a socket weighs something once it is waited for
+		return err
+	default:
+	}
+	select {
 	case err := <-a.done:
 		return err
 	case <-ctx.Done():
@@ -101,8 +106,8 @@ func (s *Socket) attend(ctx context.Context, a *attendance) error {
 // set starts a way into an address. It does not wait.
 func (s *Socket) set(a *attendance) error {
 	n := s.manager.node
-	if err := n.ready(s.Context()); err != nil {
-		return err
+	if !n.begin() {
+		return broker.ErrClosed
 	}
 	if d := s.manager.declarations.of(a.at); a.way != bySelf && a.at.Kind == hub.Room && d != nil && d.Presence {
 		data, err := s.shownAs(s.Context(), d, a.at.Name)

@@ -2,12 +2,9 @@ package finch
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/broker/memory"
@@ -25,80 +22,47 @@ type node struct {
 	caps    broker.Caps // as they were before the start; others read them meanwhile
 	runner  *feed.Runner[*attendance]
 
-	mu      sync.Mutex // guards the start
-	tried   time.Time
-	failure error
+	given    bool            // the broker is the user's, who wants to hear if it does not start
+	started  atomic.Bool     // the broker serves
+	life     context.Context // ends with close
+	end      context.CancelFunc
+	starting sync.WaitGroup // the goroutine that starts the broker
+
+	mu      sync.Mutex // guards what follows, and the making of runner
 	closed  bool
-	started atomic.Bool
+	failure error         // of the last try to start the broker
+	changed chan struct{} // closed when a try has ended; the next has another
 
 	state atomic.Uint32 // broker.State
 }
 
-// startPause is how long a failed start is believed before it is tried again.
-const startPause = time.Second
-
-// startTimeout bounds one try.
-const startTimeout = 10 * time.Second
-
 func newNode(m *SocketManager, id string, b broker.Broker) *node {
-	if b == nil {
+	given := b != nil
+	if !given {
 		b = memory.New(nil)
 	}
 	if id == "" {
 		id = newSocketID()
 	}
-	return &node{manager: m, id: id, broker: b, caps: b.Caps()}
-}
-
-// ready starts the broker if it has not been yet.
-func (n *node) ready(ctx context.Context) error {
-	if n.started.Load() {
-		return nil
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	switch {
-	case n.started.Load():
-		return nil
-	case n.closed:
-		return broker.ErrClosed
-	case n.failure != nil && time.Since(n.tried) < startPause:
-		return n.failure
-	}
-	m := n.manager
-	n.runner = feed.NewRunner(feed.Options[*attendance]{
-		Broker: n.broker,
-		Room:   n.feedOf,
-		Keep:   n.wanted,
-		Limits: feed.Limits{ReplayBytes: m.gate.config.QueueBytes / 2},
-	})
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	err := n.broker.Start(ctx, broker.Node{ID: n.id, Profiles: m.declarations.profiles()}, (*nodeSink)(n))
-	n.tried = time.Now()
-	if err != nil {
-		n.runner.Close()
-		if !errors.Is(err, broker.ErrUnavailable) {
-			err = fmt.Errorf("%w: the broker does not start: %v", broker.ErrUnavailable, err)
-		}
-		n.failure = err
-		m.logger.Error("finch: the broker cannot be started; it is tried again when it is needed", "error", err)
-		return err
-	}
-	n.failure = nil
-	n.started.Store(true)
-	return nil
+	n := &node{manager: m, id: id, broker: b, given: given, caps: b.Caps(), changed: make(chan struct{})}
+	n.life, n.end = context.WithCancel(context.Background())
+	return n
 }
 
 // close ends the node's part; nothing of it works afterwards.
 func (n *node) close(ctx context.Context) error {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	n.closed = true
-	if !n.started.Swap(false) {
+	n.mu.Unlock()
+	n.end()
+	n.starting.Wait()
+	if n.runner == nil {
 		return nil
 	}
-	err := n.broker.Close(ctx)
+	var err error
+	if n.started.Swap(false) {
+		err = n.broker.Close(ctx)
+	}
 	n.runner.Close()
 	return err
 }

@@ -1,6 +1,7 @@
 package finch
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -13,7 +14,8 @@ import (
 const (
 	askSession = 1 // give me the session of this id, which has come to me
 	askMembers = 2 // who is with you in this room, behind this name
-	askNews    = 3 // how far do your news of this room's members go
+	askNews    = 3 // how far do your news of these rooms' members go
+	askSecret  = 4 // which secret seals your tickets, by its mark
 )
 
 // askTimeout bounds a question to another node: its answer only makes things
@@ -60,7 +62,9 @@ func (v *nodeSink) Answer(ctx context.Context, from string, question []byte) ([]
 	case len(question) > 0 && question[0] == askMembers:
 		return v.manager.presence.party(question[1:])
 	case len(question) > 0 && question[0] == askNews:
-		return v.manager.presence.news(string(question[1:])), nil
+		return v.manager.presence.news(question[1:])
+	case len(question) > 0 && question[0] == askSecret:
+		return v.manager.sealer.mark, nil
 	case len(question) == 0 || question[0] != askSession:
 		return nil, errQuestion
 	}
@@ -88,12 +92,38 @@ func (v *nodeSink) Answer(ctx context.Context, from string, question []byte) ([]
 // NodeUp and NodeDown bring news of other nodes.
 func (v *nodeSink) NodeUp(n broker.NodeState) {
 	v.manager.logger.Debug("finch: a node is up", "node", n.ID)
-	go v.manager.presence.nodeUp(n.ID)
+	go v.manager.presence.look(n.ID)
+	if v.caps.Cluster {
+		go (*node)(v).compareSecrets(n.ID)
+	}
+}
+
+// compareSecrets warns of another node whose tickets this one cannot open. Whoever
+// does not know the question is of an older version, and says nothing.
+func (n *node) compareSecrets(other string) {
+	for range 3 {
+		if n.ready(n.life) == nil {
+			ctx, cancel := context.WithTimeout(n.life, askTimeout)
+			mark, err := n.broker.Ask(ctx, other, []byte{askSecret})
+			cancel()
+			var refusal *broker.Refusal
+			switch {
+			case err == nil && !bytes.Equal(mark, n.manager.sealer.mark):
+				n.manager.logger.Warn("finch: another node has another Secret, so that clients which move between the two begin new sessions; give all nodes the same SocketManagerOptions.Secret", "node", n.id, "other", other)
+				return
+			case err == nil, errors.As(err, &refusal), errors.Is(err, broker.ErrUnknownNode):
+				return
+			}
+		}
+		select {
+		case <-time.After(askTimeout):
+		case <-n.life.Done():
+			return
+		}
+	}
 }
 
 func (v *nodeSink) NodeDown(n broker.NodeState) {
 	v.manager.logger.Debug("finch: a node is down", "node", n.ID)
-	if broker.State(v.state.Load()) == broker.Connected { // else it is perhaps this one that is cut off
-		go v.manager.presence.nodeDown(n.ID)
-	}
+	go v.manager.presence.look(n.ID)
 }

@@ -38,7 +38,10 @@ type presence struct {
 	rosters map[string]*roster
 	stirred []*roster // with changes that are not told yet
 
-	comparing atomic.Bool // compareAll is planned
+	comparing atomic.Bool   // compareAll is planned
+	births    atomic.Uint64 // rosters that were made
+
+	complaint hints // bounds what is logged of news that could not be told
 
 	hearing sync.Mutex // guards unheard
 	unheard []heard    // news of other nodes
@@ -49,7 +52,7 @@ type roster struct {
 	room string
 
 	mu      sync.Mutex // guards everything below; taken after presence.mu
-	people  map[string]*person
+	people  people
 	changes map[string]bool // names that changed, and whether watchers had been told of them
 	gone    bool            // it is not in presence.rosters any more
 
@@ -57,14 +60,6 @@ type roster struct {
 	seq       uint64              // of the last news to the other nodes
 	own       map[string]struct{} // names that changed here since
 	elsewhere map[string]*party   // by node; nil while nobody watches here
-}
-
-// person is one name in a roster.
-type person struct {
-	devices int
-	since   int64 // Unix milliseconds
-	user    bool
-	data    json.RawMessage
 }
 
 // presencePause is how long changes are gathered before watchers are told:
@@ -77,16 +72,18 @@ const presenceMost = 500
 
 // lock answers the roster of a room, locked; nil if there is none and it is not
 // to be made.
-func (p *presence) lock(room string, make_ bool) *roster {
+func (p *presence) lock(room string, wanted bool) *roster {
 	for {
 		p.mu.Lock()
 		r := p.rosters[room]
 		if r == nil {
-			if !make_ {
+			if !wanted {
 				p.mu.Unlock()
 				return nil
 			}
-			r = &roster{room: room, people: make(map[string]*person, 1)}
+			// A roster that is made anew must not be taken for the one before it, by nodes
+			// that have missed the end of that.
+			r = &roster{room: room, seq: p.births.Add(1) << 32}
 			if p.rosters == nil {
 				p.rosters = make(map[string]*roster)
 			}
@@ -119,7 +116,7 @@ func (p *presence) unlock(r *roster) {
 }
 
 func (r *roster) idle() bool {
-	return len(r.people) == 0 && r.changes == nil && r.elsewhere == nil
+	return r.people.len() == 0 && r.changes == nil && r.elsewhere == nil
 }
 
 // stir notes that a name changes, before it does. The roster is locked.
@@ -173,51 +170,46 @@ func (p *presence) flush(r *roster) {
 }
 
 // add counts one more device of a name.
-func (p *presence) add(at seat, user bool, data json.RawMessage) {
-	r := p.lock(at.room, true)
+func (p *presence) add(room, name string, user bool, data json.RawMessage) seat {
+	r := p.lock(room, true)
 	defer p.unlock(r)
-	p.stirOwn(r, at.name)
-	who := r.people[at.name]
+	p.stirOwn(r, name)
+	who := r.people.get(name)
 	if who == nil {
-		who = &person{since: time.Now().UnixMilli(), user: user}
-		r.people[at.name] = who
+		who = &person{name: name, since: time.Now().UnixMilli(), user: user}
+		r.people.put(who)
 	}
 	who.devices++
 	if data != nil {
-		who.data = data
+		who.data = string(data)
 	}
+	return seat{r, who}
 }
 
-// remove counts one device less.
+// remove counts one device less. Whoever has the seat gives it up.
 func (p *presence) remove(at seat) {
-	r := p.lock(at.room, false)
-	if r == nil {
-		return
-	}
+	r, who := at.roster, at.who
+	r.mu.Lock()
 	defer p.unlock(r)
-	who := r.people[at.name]
-	if who == nil {
-		return
-	}
-	p.stirOwn(r, at.name)
+	p.stirOwn(r, who.name)
 	if who.devices--; who.devices <= 0 {
-		delete(r.people, at.name)
+		r.people.drop(who.name)
 	}
 }
 
 // show sets what a name shows of itself; false if it is not in the room.
-func (p *presence) show(at seat, data json.RawMessage) bool {
-	r := p.lock(at.room, false)
+func (p *presence) show(room, name string, data json.RawMessage) bool {
+	r := p.lock(room, false)
 	if r == nil {
 		return false
 	}
 	defer p.unlock(r)
-	who := r.people[at.name]
+	who := r.people.get(name)
 	if who == nil {
 		return false
 	}
-	p.stirOwn(r, at.name)
-	who.data = data
+	p.stirOwn(r, name)
+	who.data = string(data)
 	return true
 }
 
@@ -265,7 +257,7 @@ func first(all map[string]struct{}, after string, limit int) (names []string, mo
 func (r *roster) members(names []string) (members []Member) {
 	for _, name := range names {
 		if who := r.merged(name); who != nil {
-			members = append(members, who.member(name))
+			members = append(members, who.member())
 		}
 	}
 	return members
@@ -289,14 +281,6 @@ func (p *presence) watched(room string) bool {
 	}
 	defer p.unlock(r)
 	return r.elsewhere != nil
-}
-
-func (who *person) member(name string) Member {
-	m := Member{Name: name, Devices: who.devices, Since: time.UnixMilli(who.since), Data: who.data}
-	if who.user {
-		m.User = name
-	}
-	return m
 }
 
 // memberPage is how many members are read at once.
@@ -340,7 +324,7 @@ func (s *Socket) SetPresence(room string, data any) error {
 	if err != nil {
 		return err
 	}
-	if !s.manager.presence.show(seat{room, s.name()}, raw) {
+	if !s.manager.presence.show(room, s.name(), raw) {
 		return Errorf(protocol.StatusForbidden, protocol.RefusalNotInRoom, "the socket is not in the room, or the room has no presence")
 	}
 	return nil

@@ -18,10 +18,11 @@ import (
 // that telling it again changes nothing.
 type party struct {
 	seq     uint64 // of the last news
-	people  map[string]*person
+	people  people
 	loading bool
 	missed  []partyNews // while loading
 	first   bool        // no watcher has been answered without it: there is nobody to tell what it brings
+	failed  error       // of the last load
 }
 
 // partyNews is what a node tells the others about its part of a room.
@@ -46,33 +47,34 @@ type partyPerson struct {
 	Data    json.RawMessage `json:"x,omitempty"`
 }
 
-func (who *person) asParty(name string) partyPerson {
-	if who == nil {
-		return partyPerson{Name: name}
-	}
-	return partyPerson{name, who.devices, who.since, who.user, who.data}
+func (who *person) asParty() partyPerson {
+	return partyPerson{who.name, int(who.devices), who.since, who.user, who.shows()}
+}
+
+func (who *partyPerson) person() *person {
+	return &person{who.Name, who.Since, int32(who.Devices), who.User, string(who.Data)}
 }
 
 // apply takes notice of how a name stands; the roster is locked.
 func (p *presence) apply(r *roster, of *party, who *partyPerson) {
-	if of.people[who.Name] == nil && who.Devices == 0 {
+	if who.Devices == 0 && of.people.get(who.Name) == nil {
 		return
 	}
 	if !of.first {
 		p.stir(r, who.Name)
 	}
 	if who.Devices == 0 {
-		delete(of.people, who.Name)
+		of.people.drop(who.Name)
 		return
 	}
-	of.people[who.Name] = &person{who.Devices, who.Since, who.User, who.Data}
+	of.people.put(who.person())
 }
 
 // merged answers how a name stands on all nodes that are known; nil if nowhere.
 func (r *roster) merged(name string) *person {
-	all := r.people[name]
+	all := r.people.get(name)
 	for _, of := range r.elsewhere {
-		who := of.people[name]
+		who := of.people.get(name)
 		switch {
 		case who == nil:
 		case all == nil:
@@ -81,7 +83,7 @@ func (r *roster) merged(name string) *person {
 			both := *all
 			both.devices += who.devices
 			both.since = min(both.since, who.since)
-			if who.since < all.since && who.data != nil || both.data == nil {
+			if who.since < all.since && who.data != "" || both.data == "" {
 				both.data = who.data
 			}
 			all = &both
@@ -92,13 +94,13 @@ func (r *roster) merged(name string) *person {
 
 // names answers all names, on all nodes that are known.
 func (r *roster) names() map[string]struct{} {
-	all := make(map[string]struct{}, len(r.people))
-	for name := range r.people {
-		all[name] = struct{}{}
+	all := make(map[string]struct{}, r.people.len())
+	for who := range r.people.all() {
+		all[who.name] = struct{}{}
 	}
 	for _, of := range r.elsewhere {
-		for name := range of.people {
-			all[name] = struct{}{}
+		for who := range of.people.all() {
+			all[who.name] = struct{}{}
 		}
 	}
 	return all
@@ -119,13 +121,21 @@ func (p *presence) report(r *roster) {
 	}
 	tell := partyNews{Seq: r.seq}
 	for name := range own {
-		tell.People = append(tell.People, r.people[name].asParty(name))
+		stands := partyPerson{Name: name}
+		if who := r.people.get(name); who != nil {
+			stands = who.asParty()
+		}
+		tell.People = append(tell.People, stands)
 	}
 	body, err := json.Marshal(tell)
 	if err == nil {
 		err = n.broadcast(hub.Address{Kind: hub.Room, Name: r.room}, &news{kind: newsPresence, body: body})
 	}
-	if err != nil && !errors.Is(err, broker.ErrClosed) { // they find the gap with the next
+	switch { // they find the gap with the next
+	case err == nil, errors.Is(err, broker.ErrClosed):
+	case errors.Is(err, broker.ErrUnavailable) && broker.State(n.state.Load()) != broker.Connected:
+		// That the broker is away has been said, and there may be many who come and go.
+	case p.complaint.take(time.Now()):
 		p.manager.logger.Warn("finch: other nodes do not learn who is in a room", "room", r.room, "error", err)
 	}
 }
@@ -217,15 +227,25 @@ func (p *presence) follow(ctx context.Context, room string) error {
 	}
 	p.compareLater()
 	for _, s := range shares {
-		if r.elsewhere[s.Node.ID] == nil {
-			of := p.load(r, s.Node.ID)
-			of.first = first
+		of := r.elsewhere[s.Node.ID]
+		if of == nil || of.failed != nil {
+			of = p.load(r, s.Node.ID)
+			of.first = of.first || first
+			loads = append(loads, of)
+		} else if of.first { // another watcher waits for it too
 			loads = append(loads, of)
 		}
 	}
 	p.unlock(r)
 	for _, of := range loads { // so that the answer has them all
-		for p.isLoading(room, of) {
+		for {
+			loading, err := p.isLoading(room, of)
+			if err != nil && !errors.Is(err, broker.ErrUnknownNode) {
+				return err
+			}
+			if !loading {
+				break
+			}
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -249,25 +269,26 @@ func (p *presence) unfollow(room string) {
 // loadPoll is how often a watch looks whether another node has answered.
 const loadPoll = 5 * time.Millisecond
 
-func (p *presence) isLoading(room string, of *party) bool {
+// isLoading tells whether a party is on its way, and if not, why it did not come.
+func (p *presence) isLoading(room string, of *party) (loading bool, failed error) {
 	r := p.lock(room, false)
 	if r == nil {
-		return false
+		return false, nil
 	}
 	defer p.unlock(r)
-	return of.loading
+	return of.loading, of.failed
 }
 
 // load asks a node for its part anew. The roster is locked.
 func (p *presence) load(r *roster, node string) *party {
 	of := r.elsewhere[node]
 	if of == nil {
-		of = &party{people: map[string]*person{}}
+		of = &party{}
 		r.elsewhere[node] = of
 	}
 	if !of.loading {
-		of.loading, of.missed = true, nil
-		go p.fetch(r.room, node)
+		of.loading, of.missed, of.failed = true, nil, nil
+		go p.fetch(r.room, node, of)
 	}
 	return of
 }
@@ -276,7 +297,7 @@ func (p *presence) load(r *roster, node string) *party {
 const loadTimeout = 10 * time.Second
 
 // fetch asks a node for all of its part and takes it over.
-func (p *presence) fetch(room, node string) {
+func (p *presence) fetch(room, node string, of *party) {
 	ctx, cancel := context.WithTimeout(p.manager.alive, loadTimeout)
 	defer cancel()
 	people := make(map[string]*partyPerson)
@@ -302,14 +323,12 @@ func (p *presence) fetch(room, node string) {
 		return
 	}
 	defer p.unlock(r)
-	of := r.elsewhere[node]
-	if of == nil {
-		return
-	}
-	of.loading = false
-	defer func() { of.first = false }()
 	missed := of.missed
-	of.missed = nil
+	of.loading, of.missed, of.failed = false, nil, err
+	defer func() { of.first = false }()
+	if r.elsewhere[node] != of {
+		return // it has been let go of
+	}
 	if err != nil {
 		// A node that has gone takes its members with it; of one that does not
 		// answer, what is known stays, and its next news asks again.
@@ -319,9 +338,9 @@ func (p *presence) fetch(room, node string) {
 		of.seq = 0
 		return
 	}
-	for name := range of.people {
-		if people[name] == nil {
-			p.apply(r, of, &partyPerson{Name: name})
+	for _, who := range slices.Collect(of.people.all()) {
+		if people[who.name] == nil {
+			p.apply(r, of, &partyPerson{Name: who.name})
 		}
 	}
 	for _, who := range people {
@@ -346,8 +365,8 @@ func (p *presence) fetch(room, node string) {
 // lose takes the members of a node away. The roster is locked.
 func (p *presence) lose(r *roster, node string) {
 	if of := r.elsewhere[node]; of != nil {
-		for name := range of.people {
-			p.stir(r, name)
+		for who := range of.people.all() {
+			p.stir(r, who.name)
 		}
 		delete(r.elsewhere, node)
 	}
@@ -366,35 +385,6 @@ func (p *presence) each(f func(*roster)) {
 			p.unlock(r)
 		}
 	}
-}
-
-// nodeDown takes the members of a node that has died out of all rooms.
-func (p *presence) nodeDown(node string) {
-	p.each(func(r *roster) { p.lose(r, node) })
-}
-
-// nodeUp asks a node for its members: it may have been taken for dead, and has
-// nothing to tell if nobody comes or goes there.
-func (p *presence) nodeUp(node string) {
-	p.each(func(r *roster) { p.load(r, node) })
-}
-
-// reconnected makes sure of the other nodes' members after a time in which news
-// may have been lost.
-func (p *presence) reconnected() {
-	live := make(map[string]bool)
-	for _, n := range p.manager.node.broker.Nodes() {
-		live[n.ID] = true
-	}
-	p.each(func(r *roster) {
-		for node := range maps.Clone(r.elsewhere) {
-			if live[node] {
-				p.load(r, node)
-			} else {
-				p.lose(r, node)
-			}
-		}
-	})
 }
 
 // askParty asks a node for a page of its part of a room.
@@ -416,16 +406,16 @@ func (p *presence) party(question []byte) ([]byte, error) {
 	page := partyPage{People: []partyPerson{}}
 	if r := p.lock(room, false); r != nil {
 		p.report(r) // so that the page and its number agree
-		var names []string
-		for name := range r.people {
-			if name > string(after) {
-				names = append(names, name)
+		var behind []*person
+		for who := range r.people.all() {
+			if who.name > string(after) {
+				behind = append(behind, who)
 			}
 		}
-		slices.Sort(names)
-		page.Seq, page.Count, page.More = r.seq, len(r.people), len(names) > memberPage
-		for _, name := range names[:min(len(names), memberPage)] {
-			page.People = append(page.People, r.people[name].asParty(name))
+		slices.SortFunc(behind, func(a, b *person) int { return strings.Compare(a.name, b.name) })
+		page.Seq, page.Count, page.More = r.seq, r.people.len(), len(behind) > memberPage
+		for _, who := range behind[:min(len(behind), memberPage)] {
+			page.People = append(page.People, who.asParty())
 		}
 		p.unlock(r)
 	}
@@ -439,7 +429,7 @@ func (p *presence) pageElsewhere(ctx context.Context, room, after string, limit 
 	if err != nil {
 		return nil, 0, false, err
 	}
-	all := roster{room: room, people: map[string]*person{}, elsewhere: map[string]*party{}}
+	all := roster{room: room, elsewhere: map[string]*party{}}
 	end := "" // beyond this name some node has said nothing
 	own, n, cut := p.page(room, after, limit)
 	count += n
@@ -447,7 +437,7 @@ func (p *presence) pageElsewhere(ctx context.Context, room, after string, limit 
 		end = own[len(own)-1].Name
 	}
 	for _, m := range own {
-		all.people[m.Name] = &person{m.Devices, m.Since.UnixMilli(), m.User != "", m.Data}
+		all.people.put(&person{m.Name, m.Since.UnixMilli(), int32(m.Devices), m.User != "", string(m.Data)})
 	}
 	for _, s := range shares {
 		page, err := p.manager.node.askParty(ctx, s.Node.ID, room, after)
@@ -457,12 +447,11 @@ func (p *presence) pageElsewhere(ctx context.Context, room, after string, limit 
 		case err != nil:
 			return nil, 0, false, err
 		}
-		of := &party{people: map[string]*person{}}
+		of := &party{}
 		all.elsewhere[s.Node.ID] = of
 		count += page.Count
 		for i := range page.People {
-			who := &page.People[i]
-			of.people[who.Name] = &person{who.Devices, who.Since, who.User, who.Data}
+			of.people.put(page.People[i].person())
 		}
 		if page.More && len(page.People) > 0 {
 			if last := page.People[len(page.People)-1].Name; end == "" || last < end {
@@ -476,7 +465,7 @@ func (p *presence) pageElsewhere(ctx context.Context, room, after string, limit 
 			more = true
 			break
 		}
-		members = append(members, all.merged(name).member(name))
+		members = append(members, all.merged(name).member())
 	}
 	return members, count, more || end != "", nil
 }

@@ -67,7 +67,7 @@ func (s *Socket) presenceByClient(ctx context.Context, msg *Message) error {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	if in.Data != nil {
-		m.presence.show(seat{in.Room, s.name()}, in.Data)
+		m.presence.show(in.Room, s.name(), in.Data)
 	}
 	watch := hub.Address{Kind: hub.Watch, Name: in.Room}
 	switch {
@@ -88,10 +88,16 @@ func (s *Socket) presenceByClient(ctx context.Context, msg *Message) error {
 // watch answers somebody who wants to be told of changes. Changes that come
 // before the answer are in it, and the others behind it.
 func (p *presence) watch(ctx context.Context, s *Socket, msg *Message, in *presenceRequest) error {
-	if p.manager.hub.Enter(s.member, hub.Address{Kind: hub.Watch, Name: in.Room}, hub.Close) != nil {
+	watch := hub.Address{Kind: hub.Watch, Name: in.Room}
+	watched := p.manager.hub.In(s.member, watch)
+	if p.manager.hub.Enter(s.member, watch, hub.Close) != nil {
 		return ErrClosed
 	}
 	if err := p.follow(ctx, in.Room); err != nil {
+		if !watched {
+			p.manager.hub.Exit(s.member, watch)
+			p.unfollow(in.Room)
+		}
 		return err
 	}
 	r := p.lock(in.Room, true)
@@ -143,7 +149,7 @@ func (p *presence) tellWatchers(r *roster) {
 			case who == nil && told:
 				change.Left = append(change.Left, name)
 			case who != nil:
-				one := who.member(name)
+				one := who.member()
 				if told {
 					change.Updated = append(change.Updated, one.shown())
 				} else {

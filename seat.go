@@ -7,18 +7,23 @@ import (
 	"github.com/finch-go/finch/internal/hub"
 )
 
-// seat is a room that shows a client, and under which name.
-type seat struct{ room, name string }
+// seat is a room that shows a client, and the name that it has there. It counts
+// as one of the name's devices, so that the two exist as long as the seat does.
+type seat struct {
+	roster *roster
+	who    *person
+}
+
+func (at seat) isIn(room string) bool { return at.roster.room == room }
 
 // enter shows a socket's client in a room; once, however often it enters. It is
 // counted before it has the seat: whoever takes the seat away counts it out.
 func (p *presence) enter(room string, s *Socket, data json.RawMessage) {
 	for again := true; again; {
-		at := seat{room, s.name()}
 		if s.seated(room) {
 			return
 		}
-		p.add(at, s.User() != "", data)
+		at := p.add(room, s.name(), s.User() != "", data)
 		var sits bool
 		if sits, again = s.sit(at); sits {
 			return
@@ -31,7 +36,7 @@ func (p *presence) enter(room string, s *Socket, data json.RawMessage) {
 func (s *Socket) seated(room string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.more != nil && slices.ContainsFunc(s.more.seats, func(at seat) bool { return at.room == room })
+	return s.more != nil && slices.ContainsFunc(s.more.seats, func(at seat) bool { return at.isIn(room) })
 }
 
 // sit gives a socket a seat; false if it has ended or has one in the room. again
@@ -49,9 +54,9 @@ func (s *Socket) sit(at seat) (sits, again bool) {
 		name = s.ID()
 	}
 	switch {
-	case s.closing || slices.ContainsFunc(x.seats, func(other seat) bool { return other.room == at.room }):
+	case s.closing || slices.ContainsFunc(x.seats, func(other seat) bool { return other.roster == at.roster }):
 		return false, false
-	case at.name != name:
+	case at.who.name != name:
 		return false, true
 	}
 	x.seats = append(x.seats, at)
@@ -65,7 +70,7 @@ func (p *presence) exit(room string, s *Socket) {
 		s.mu.Unlock()
 		return
 	}
-	i := slices.IndexFunc(s.more.seats, func(at seat) bool { return at.room == room })
+	i := slices.IndexFunc(s.more.seats, func(at seat) bool { return at.isIn(room) })
 	if i < 0 {
 		s.mu.Unlock()
 		return
@@ -102,21 +107,17 @@ func (p *presence) keep(s *Socket, kept []seat) {
 		if sits, _ := s.sit(at); sits {
 			continue
 		}
-		data := p.shown(at)
+		data := at.shown()
 		p.remove(at)
-		p.enter(at.room, s, data)
+		p.enter(at.roster.room, s, data)
 	}
 }
 
-// shown answers what a name shows of itself.
-func (p *presence) shown(at seat) (data json.RawMessage) {
-	if r := p.lock(at.room, false); r != nil {
-		if who := r.people[at.name]; who != nil {
-			data = who.data
-		}
-		p.unlock(r)
-	}
-	return data
+// shown answers what whoever has a seat shows there.
+func (at seat) shown() json.RawMessage {
+	at.roster.mu.Lock()
+	defer at.roster.mu.Unlock()
+	return at.who.shows()
 }
 
 // vacate gives up the seats in rooms that the socket has not come back into.
@@ -125,15 +126,15 @@ func (p *presence) vacate(s *Socket) {
 	var seats []seat
 	if s.more != nil {
 		for _, at := range s.more.seats {
-			if s.more.attending[hub.Address{Kind: hub.Room, Name: at.room}] == nil {
+			if s.more.attending[hub.Address{Kind: hub.Room, Name: at.roster.room}] == nil {
 				seats = append(seats, at)
 			}
 		}
 	}
 	s.mu.Unlock()
 	for _, at := range seats {
-		if !p.manager.hub.In(s.member, hub.Address{Kind: hub.Room, Name: at.room}) {
-			p.exit(at.room, s)
+		if room := at.roster.room; !p.manager.hub.In(s.member, hub.Address{Kind: hub.Room, Name: room}) {
+			p.exit(room, s)
 		}
 	}
 }

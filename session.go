@@ -266,7 +266,7 @@ func (ses *Session) revoke(room string) {
 		ses.granted = slices.Delete(ses.granted, i, i+1)
 	}
 	var gone []seat
-	if i := slices.IndexFunc(ses.present, func(at seat) bool { return at.room == room }); i >= 0 {
+	if i := slices.IndexFunc(ses.present, func(at seat) bool { return at.isIn(room) }); i >= 0 {
 		gone = append(gone, ses.present[i])
 		ses.present = slices.Delete(ses.present, i, i+1)
 	}

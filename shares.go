@@ -2,6 +2,7 @@ package finch
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -18,10 +19,21 @@ type shares struct {
 	changed map[hub.Address]struct{}
 	told    map[hub.Address]int // what the broker knows
 	running bool
+	failed  int // times in a row that something could not be told
 }
 
 // sharePause is how long changes are gathered.
 const sharePause = 250 * time.Millisecond
+
+// sharePauseMost is how long they are gathered while the broker takes none.
+const sharePauseMost = 4 * time.Second
+
+// shareMisses is how many writes fail one after another before the others wait
+// too: the broker is likely to take none.
+const shareMisses = 8
+
+// unknownShare stands for what the broker knows after a write that failed.
+const unknownShare = -1
 
 // shareTimeout bounds one write.
 const shareTimeout = 5 * time.Second
@@ -56,7 +68,7 @@ func (s *Socket) noteShares(rooms []string) {
 func (h *shares) plan() {
 	if !h.running && len(h.changed) > 0 {
 		h.running = true
-		time.AfterFunc(sharePause, h.tell)
+		time.AfterFunc(min(sharePause<<min(h.failed, 10), sharePauseMost), h.tell)
 	}
 }
 
@@ -66,41 +78,56 @@ func (h *shares) tell() {
 	changed := h.changed
 	h.changed = nil
 	h.mu.Unlock()
-	n := h.manager.node
-	failed := make(map[hub.Address]struct{})
+	misses := 0
 	for at := range changed {
-		count := h.manager.hub.Count(at)
-		h.mu.Lock()
-		known := h.told[at] == count
-		h.mu.Unlock()
-		if known {
+		if misses == shareMisses {
+			break
+		}
+		if h.tellOne(at) != nil {
+			misses++
 			continue
 		}
-		ctx, cancel := context.WithTimeout(h.manager.alive, shareTimeout)
-		err := n.ready(ctx)
-		if err == nil {
-			err = n.broker.SetShare(ctx, storeName(at), count)
-		}
-		cancel()
-		if err != nil {
-			failed[at] = struct{}{}
-			continue
-		}
-		h.knows(at, count)
+		misses = 0
+		delete(changed, at)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.running = false
+	h.failed++
+	if len(changed) == 0 {
+		h.failed = 0
+	}
 	if h.manager.alive.Err() != nil {
 		return
 	}
-	for at := range failed { // again with the next
-		if h.changed == nil {
-			h.changed = make(map[hub.Address]struct{})
-		}
-		h.changed[at] = struct{}{}
+	maps.Copy(changed, h.changed) // what could not be told comes again with the next
+	if h.changed = changed; len(changed) == 0 {
+		h.changed = nil
 	}
 	h.plan()
+}
+
+// tellOne writes the share of one address, if the broker knows another.
+func (h *shares) tellOne(at hub.Address) error {
+	n := h.manager.node
+	count := h.manager.hub.Count(at)
+	h.mu.Lock()
+	known := h.told[at] == count
+	h.mu.Unlock()
+	if known {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(h.manager.alive, shareTimeout)
+	defer cancel()
+	if err := n.ready(ctx); err != nil {
+		return err
+	}
+	if err := n.broker.SetShare(ctx, storeName(at), count); err != nil {
+		h.knows(at, unknownShare) // the broker may have taken it, or take it yet
+		return err
+	}
+	h.knows(at, count)
+	return nil
 }
 
 func (h *shares) knows(at hub.Address, count int) {

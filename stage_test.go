@@ -376,7 +376,7 @@ func (w *stage) send(n *playhouse, room string, a *actor, r *rand.Rand) {
 	var sure []*actor
 	for _, b := range w.actors {
 		if s := b.places[name]; w.bubble && b.link != nil && !b.stalled() && b.node == n && (!b.hello || b.greeted) && said.Skip != b.session() &&
-			(name == "everyone" || s != nil && !s.joining && !s.leaving && !s.awaited && !s.lagged) && !b.slow {
+			(name == "everyone" || s != nil && !s.joining && !s.leaving && !s.awaited) && !b.slow {
 			sure = append(sure, b)
 		}
 	}

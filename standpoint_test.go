@@ -100,9 +100,6 @@ func (a *actor) take(l *link, text []byte) {
 	case protocol.PathLagged:
 		a.note("lags in %s", at)
 		a.slow = true
-		if s != nil {
-			s.lagged = true
-		}
 	case protocol.PathLeft:
 		a.note("is taken out of %s: %v", at, n.Error)
 		switch {
@@ -139,9 +136,6 @@ func (a *actor) recorded(at string, e *protocol.Envelope) {
 		s = &standpoint{blank: true}
 		a.places[at] = s
 	}
-	if !s.doubt.IsZero() {
-		a.fail("was moved in %s beyond %v and gets %s at %v", at, s.doubt, m.ID, p)
-	}
 	a.note("gets %s in %s: %v", m.ID, at, p)
 	switch before := m.before; {
 	case s.at.IsZero() && !s.blank && at[0] == '/':
@@ -166,21 +160,6 @@ func (a *actor) moved(at string, s *standpoint, n *roomNews) {
 		s = &standpoint{}
 		a.places[at] = s
 	}
-	if s != nil && !s.awaited && s.lagged { // back to where it stands
-		if s.doubt.IsZero() {
-			s.doubt = s.at
-		}
-		if emptied(p) != emptied(s.doubt) {
-			a.fail("stood at %v in %s, lags, and is moved to %v", s.doubt, at, p)
-		}
-		s.at, s.lagged, s.doubt = p, false, broker.Position{}
-		return
-	}
-	if s != nil && !s.awaited && s.doubt.IsZero() {
-		if m := a.stage.witness.of(p); m != nil && emptied(m.before) != emptied(s.at) {
-			s.doubt = s.at // a step that overtook what comes before: finch.lagged has to follow
-		}
-	}
 	switch m := a.stage.witness.of(p); {
 	case s == nil:
 		a.fail("is moved in %s and is not there", at)
@@ -189,7 +168,6 @@ func (a *actor) moved(at string, s *standpoint, n *roomNews) {
 		return
 	case m == nil || m.Skip != a.session():
 		a.fail("is moved in %s past %v, which is for it", at, m)
-	case !s.doubt.IsZero():
 	case !s.at.IsZero() && emptied(m.before) != emptied(s.at):
 		a.fail("stands at %v in %s and is moved to %v, which comes after %v", s.at, at, p, m.before)
 	}
@@ -217,7 +195,7 @@ func (a *actor) entered(at string, s *standpoint, data json.RawMessage, asked bo
 	}
 	p := a.position(n.Position)
 	was := s.awaited
-	s.awaited, s.joining, s.lagged = false, false, false
+	s.awaited, s.joining = false, false
 	switch {
 	case n.Recovered != nil && !was && s.at.IsZero():
 		a.fail("is told that it is recovered in %s and had no position", at)
@@ -253,8 +231,7 @@ func (a *actor) restarted(at string, s *standpoint, n *roomNews) {
 			a.fail("is restarted in %s (%s) at %v, and could have gone on from %v: %d messages, %d bytes", at, n.Reason, p, s.at, k, bytes)
 		}
 	}
-	s.doubt = broker.Position{}
-	s.at, s.blank, s.awaited, s.joining, s.lagged = p, false, false, false, false
+	s.at, s.blank, s.awaited, s.joining = p, false, false, false
 }
 
 // waved judges an ephemeral message: each sender's come in order, once at most.

@@ -38,9 +38,15 @@ const maxTicket = 64 << 10
 
 // sealer makes and opens tickets: AES-256-GCM (NIST SP 800-38D) with random
 // nonces, under a key derived from the manager's secret (RFC 5869).
-type sealer struct{ aead cipher.AEAD }
+type sealer struct {
+	aead cipher.AEAD
+	mark []byte // tells secrets apart and says nothing else of them than a ticket does
+}
 
-const ticketContext = "finch session ticket 1"
+const (
+	ticketContext = "finch session ticket 1"
+	markContext   = "finch mark of a secret 1"
+)
 
 func newSealer(secret []byte) sealer {
 	if secret == nil {
@@ -59,7 +65,11 @@ func newSealer(secret []byte) sealer {
 	if err != nil {
 		panic("finch: " + err.Error())
 	}
-	return sealer{aead}
+	mark, err := hkdf.Key(sha256.New, secret, nil, markContext, 8)
+	if err != nil {
+		panic("finch: " + err.Error())
+	}
+	return sealer{aead, mark}
 }
 
 // seal writes a ticket; rooms that do not fit are left out, and whole says

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -131,3 +132,8 @@ func emptied(p broker.Position) broker.Position {
 }
 
 func (s saying) String() string { return fmt.Sprintf("%s(%d)", s.ID, s.N) }
+
+// Answer refuses: a witness is no node of Finch.
+func (v *witness) Answer(context.Context, string, []byte) ([]byte, error) {
+	return nil, errors.New("nobody answers here")
+}

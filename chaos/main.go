@@ -88,7 +88,7 @@ type options struct {
 }
 
 // brokers are those that a run knows.
-var brokers = []string{"memory", "embedded", "nats", "redis"}
+var brokers = []string{"memory", "embedded", "nats", "redis", "redis-cluster", "redis-sentinel"}
 
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)

@@ -87,6 +87,9 @@ func (r *run) table() {
 	row("deliveries, places moved", "%d, %d", c.Deliveries, c.Moved)
 	row("fresh starts, resumes, replayed", "%d, %d, %d", c.Fresh, c.Resumes, c.Replayed)
 	row("lagged", "%d", c.Lagged)
+	if c.Forgotten > 0 {
+		row("keys forgotten with their message", "%d", c.Forgotten)
+	}
 	var resets []string
 	for _, reason := range slices.Sorted(maps.Keys(c.Resets)) {
 		resets = append(resets, fmt.Sprintf("%s %d", reason, c.Resets[reason]))

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/finch-go/finch/chaos/internal/actor"
@@ -42,6 +45,7 @@ type run struct {
 	links   []*link.Proxy // between nodes and servers
 	resting server.Held   // what a node holds without clients
 	files   int
+	shaken  atomic.Int64 // when the store was last in trouble
 
 	report report
 	mu     sync.Mutex // guards report, which several lanes write to
@@ -62,6 +66,7 @@ func perform(ctx context.Context, o options, broker string, out io.Writer) error
 		defer os.RemoveAll(dir)
 	}
 	r := &run{options: o, broker: broker, out: out, begun: time.Now(), story: story.New(server.Depth)}
+	r.shaken.Store(math.MinInt64 / 2)
 	r.report.begin(r)
 	defer r.close()
 	if err := r.set(ctx, dir); err != nil {
@@ -92,6 +97,12 @@ func (r *run) set(ctx context.Context, dir string) error {
 	case "redis":
 		r.store, err = stage.NewRedis(dir, nodes, dice)
 		r.setting.Links, r.setting.Lasting = true, true
+	case "redis-cluster":
+		r.store, err = stage.NewRedisCluster(dir, dice)
+		r.setting.Links, r.setting.Masters = true, true
+	case "redis-sentinel":
+		r.store, err = stage.NewRedisSentinel(dir, dice)
+		r.setting.Links, r.setting.Masters = true, true
 	}
 	if err != nil {
 		return err
@@ -113,7 +124,11 @@ func (r *run) set(ctx context.Context, dir string) error {
 		if err := n.Start(false); err != nil {
 			return err
 		}
-		r.links = append(r.links, r.store.Links(i)...)
+		for _, p := range r.store.Links(i) {
+			if !slices.Contains(r.links, p) {
+				r.links = append(r.links, p)
+			}
+		}
 	}
 	for i := range 6 {
 		r.room(fmt.Sprint(server.Busy, i), 10)
@@ -200,6 +215,7 @@ func (r *run) act(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	watched := r.watchMasters(ctx)
 	var lanes sync.WaitGroup
 	var failed [2]error
 	lanes.Go(func() { failed[0] = r.suffer(ctx, fault.Nodes(r.setting, quiet, r.seed)) })
@@ -223,6 +239,7 @@ func (r *run) act(ctx context.Context) error {
 		return ctx.Err()
 	}
 	r.settle(ctx)
+	watched()
 	r.rested(ctx)
 	return nil
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
+	"strings"
 	"time"
 
 	"github.com/finch-go/finch/chaos/internal/fault"
@@ -18,9 +20,18 @@ func (r *run) suffer(ctx context.Context, plan []fault.Fault) error {
 		if !r.wait(ctx, f.After) {
 			return ctx.Err()
 		}
+		if r.now() > r.length {
+			return nil // the store took longer to be well again than was planned
+		}
 		r.say("%v", f)
 		end := r.story.Troubled(r.now())
+		if !f.Kind.OfNodes() {
+			r.shaken.Store(math.MaxInt64)
+		}
 		err := r.do(ctx, f)
+		if !f.Kind.OfNodes() {
+			r.shaken.Store(int64(r.now()))
+		}
 		end(r.now())
 		if err != nil {
 			return fmt.Errorf("%v: %w", f, err)
@@ -55,6 +66,8 @@ func (r *run) do(ctx context.Context, f fault.Fault) error {
 		return r.hurtNode(ctx, f)
 	case fault.ServerKill, fault.LeaderKill, fault.ServerPause, fault.StoreDown:
 		return r.hurtServer(ctx, f)
+	case fault.MasterKill, fault.MasterPause, fault.MasterLag:
+		return r.failOver(ctx, f)
 	case fault.Rollback:
 		return r.rollBack(ctx, f)
 	case fault.RouteCut:
@@ -83,18 +96,31 @@ func (r *run) hurtNode(ctx context.Context, f fault.Fault) error {
 		r.wait(ctx, f.For)
 	case fault.NodeDrain:
 		r.examine(n)
-		if err := n.Process().Stop(12 * time.Second); err != nil {
-			r.violate("bad end", fmt.Sprintf("node %d was told to stop: %v", f.Target, err))
+		life, from := n.Process(), r.now()
+		if err := life.Stop(12 * time.Second); err != nil && !r.mayEndLate(life, from) {
+			r.violate("bad end", fmt.Sprintf("node %d was told to stop: %v\n%s", f.Target, err, tailOf(life.Said(), 10)))
 		}
 		r.wait(ctx, f.For)
 	}
 	err := n.Start(f.Flag)
+	r.restarted()
 	if r.broker == "memory" {
 		r.story.Lost(story.Loss{Until: r.now(), Slack: 300 * time.Millisecond})
 	}
 	r.timeService(ctx, n)
 	return err
 }
+
+// mayEndLate tells whether a node that was told to stop may say that its time was
+// over: its handlers wait for a store that is in trouble, and Shutdown ends them with
+// its context.
+func (r *run) mayEndLate(life *stage.Process, from time.Duration) bool {
+	return strings.Contains(life.Said(), "context deadline exceeded") && r.shaken.Load() >= int64(from-shakenFor)
+}
+
+// shakenFor is how long after a fault of the store a node may still wait for it: an
+// answer that was lost is waited for, and leaders are elected.
+const shakenFor = 10 * time.Second
 
 // serveMost is how long a node that was started may not serve: longer than any
 // fault, and than a node of the same name waits for the lease of the one before.
@@ -149,6 +175,13 @@ func (r *run) timeResumes(ctx context.Context, node int) {
 }
 
 func (r *run) hurtServer(ctx context.Context, f fault.Fault) error {
+	if masters, ok := r.store.(stage.Replicated); ok && f.Kind != fault.StoreDown {
+		replica, err := masters.Replica(ctx, f.Other)
+		if err != nil {
+			return err
+		}
+		f.Target = replica // what a master suffers has names of its own
+	}
 	targets := []int{f.Target}
 	switch f.Kind {
 	case fault.LeaderKill:
@@ -181,11 +214,20 @@ func (r *run) hurtServer(ctx context.Context, f fault.Fault) error {
 			return err
 		}
 	}
+	r.restarted()
 	err := r.recover(ctx)
 	r.mu.Lock()
 	r.report.outages = append(r.report.outages, outage{f.Kind, from, r.now()})
 	r.mu.Unlock()
 	return err
+}
+
+// restarted tells the story that a server has been started which knows keys by the
+// messages on its disk alone: those of JetStream.
+func (r *run) restarted() {
+	if r.broker == "nats" || r.broker == "embedded" {
+		r.story.Restarted(r.now())
+	}
 }
 
 // recover waits until the store is whole again, so that the next fault does not
@@ -250,6 +292,7 @@ func (r *run) rollBack(ctx context.Context, f fault.Fault) error {
 	if alone != nil && err == nil {
 		err = alone.Start(true)
 	}
+	r.restarted()
 	r.say("the store has forgotten what came between %.3f s and %.3f s", loss.After.Seconds(), loss.Until.Seconds())
 	return err
 }

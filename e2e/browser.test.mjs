@@ -135,8 +135,17 @@ test('an own line is shown at once, and takes its place when it comes back', asy
 });
 
 test('a line that did not get through is tried again, and said once', async () => {
-  const ann = await open('/');
+  const ann = await Person.open(browser, 'about:blank');
+  let way = Promise.resolve(); // there is none until it is resolved
+  await ann.page.routeWebSocket('**/ws', async (page) => {
+    await way;
+    page.connectToServer();
+  });
+  await ann.page.goto(base);
+  await ann.connected();
   await join(ann, 'Ann', 'attic');
+  let clear;
+  way = new Promise((resolve) => { clear = resolve; }); // the page would be back before we have pressed a button
   await ann.byTest('console-input').fill('{"path":"close"}');
   await ann.byTest('chat-input').fill('said in the dark');
   await ann.byTest('console-send').click();
@@ -144,6 +153,7 @@ test('a line that did not get through is tried again, and said once', async () =
   await ann.byTest('chat-send').click();
   const retry = ann.page.locator('.line.failed').getByRole('button');
   await retry.waitFor();
+  clear();
   await ann.connected();
   await retry.click();
   await until('it came back', async () => (await ann.page.locator('.line.mine:not(.failed):not(.pending)').count()) === 1);

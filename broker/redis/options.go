@@ -154,5 +154,9 @@ func (o *Options) client(node string) (rueidis.ClientOption, error) {
 	c.DisableCache, c.DisableRetry = true, true
 	// Without it a context's deadline would end the connection of all.
 	c.AlwaysPipelining = true
+	// While several commands wait for their answers, what comes next is gathered
+	// for as long: one system call for many, where every command had its own. A
+	// command that is alone is not held up.
+	c.MaxFlushDelay = 20 * time.Microsecond
 	return c, nil
 }

@@ -91,4 +91,8 @@ func TestABadDriverFailsItsScenarios(t *testing.T) {
 	if err != nil || results[0].Err == nil {
 		t.Errorf("a skipped scenario passes although nothing may be skipped: %v, %+v", err, results)
 	}
+	results, err = stage.Run(t.Context(), one[1:], stage.Config{Driver: os.Args[0] + " mute", Strict: true, MayLack: []string{"other", "rooms"}})
+	if err != nil || results[0].Err != nil || len(results[0].Lacks) != 1 {
+		t.Errorf("what may be lacking was not skipped: %v, %+v", err, results)
+	}
 }

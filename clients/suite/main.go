@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/finch-go/finch/clients/suite/internal/scenarios"
 	"github.com/finch-go/finch/clients/suite/internal/stage"
@@ -36,6 +37,10 @@ func run(ctx context.Context, args []string) int {
 	flags.StringVar(&cfg.Driver, "driver", "", "`command` that starts the driver: words separated by blanks")
 	flags.IntVar(&cfg.Parallel, "parallel", 8, "how many scenarios to play at a time")
 	flags.BoolVar(&cfg.Strict, "strict", os.Getenv("CI") != "" || os.Getenv("FINCH_CI") != "", "a skipped scenario is a failed one")
+	flags.Func("lacks", "`features` that the client may lack all the same, with commas between", func(list string) error {
+		cfg.MayLack = strings.Split(list, ",")
+		return nil
+	})
 	flags.BoolVar(&cfg.Trace, "v", false, "show every command and report")
 	only := flags.String("run", "", "play only the scenarios whose name matches this regular `expression`")
 	list := flags.Bool("list", false, "list the scenarios")

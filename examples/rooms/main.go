@@ -178,6 +178,22 @@ type printed struct{}
 
 func (printed) Set(client, state string) { log.Println(client, "is", state) }
 
+// signIn stands for the program's own: http://localhost:3000/?as=bob is bob from
+// then on, and everybody else is ann.
+func signIn(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := "ann"
+		if c, err := r.Cookie("guest"); err == nil {
+			name = c.Value
+		}
+		if as := r.URL.Query().Get("as"); as != "" {
+			name = as
+			http.SetCookie(w, &http.Cookie{Name: "guest", Value: as, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		}
+		next.ServeHTTP(w, r.WithContext(finch.IdentityContext(r.Context(), finch.Identity{User: name})))
+	})
+}
+
 func main() {
-	log.Fatal(http.ListenAndServe("localhost:3000", newServer(newSockets(printed{}))))
+	log.Fatal(http.ListenAndServe("localhost:3000", signIn(newServer(newSockets(printed{})))))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -228,6 +229,43 @@ func TestThePageFindsItsClient(t *testing.T) {
 		server.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: %d, without %q", path, w.Code, want)
+		}
+	}
+}
+
+func TestPageIsSomebodys(t *testing.T) {
+	sockets := newSockets(&states{})
+	server := httptest.NewServer(signIn(newServer(sockets)))
+	defer server.Close()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	for _, who := range []struct{ page, user string }{{"/", "ann"}, {"/?as=bob", "bob"}, {"/", "bob"}} {
+		page, err := browser.Get(server.URL + who.page)
+		if err != nil || page.StatusCode != http.StatusOK {
+			t.Fatal(page, err)
+		}
+		page.Body.Close()
+		r, _ := http.NewRequest("GET", server.URL+"/ws", nil)
+		for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="} {
+			r.Header.Set(name, value)
+		}
+		socket, err := browser.Do(r)
+		if err != nil || socket.StatusCode != http.StatusSwitchingProtocols {
+			t.Fatal(socket, err)
+		}
+		n, err := sockets.User(who.user).Count(t.Context())
+		if err != nil || n != 1 {
+			t.Errorf("after %s there are %d sockets of %s: %v", who.page, n, who.user, err)
+		}
+		sockets.User(who.user).CloseSockets(1000, "")
+		socket.Body.Close()
+		for n != 0 {
+			if n, err = sockets.User(who.user).Count(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }

@@ -111,19 +111,18 @@ func (m *Member) keep(s *sub) (added int) {
 	spans := t.spans(m.Rendition)[first-t.base:]
 	entries := t.entries[first-t.base:]
 	for i := range entries {
-		if entries[i].except != m {
-			size += spans[i].len()
-		}
+		size += entries[i].spanFor(m, spans[i]).len()
 	}
 	// A copy: else a few frames would hold whole segments of the log.
 	memory := &segment{memory: make([]byte, size)}
 	var list []overdue
 	for i := range entries {
-		if entries[i].except == m {
+		its := entries[i].spanFor(m, spans[i])
+		if its.segment == nil {
 			continue
 		}
 		start := memory.used
-		memory.used += copy(memory.memory[start:], spans[i].bytes())
+		memory.used += copy(memory.memory[start:], its.bytes())
 		list = append(list, overdue{entries[i].seq, span{memory, start, memory.used}, l, entries[i].key})
 	}
 	return m.owe(list)

@@ -35,15 +35,18 @@ func (c *compactions) of(s *sub) *compaction {
 }
 
 // compact keeps the newest of each key of all entries from a certain one on, in
-// their order, without those that leave m out.
+// their order, and for m those that leave it out as it gets them.
 func (l *log) compact(from uint64, m *Member) *compaction {
 	t := l.traffic
 	c := &compaction{keys: make(map[string]bool)}
 	spans := t.spans(m.Rendition)
 	for i := len(t.entries) - 1; i >= int(from-t.base); i-- {
 		e := &t.entries[i]
-		key := e.key
-		if e.except == m || c.keys[key] {
+		its, key := e.spanFor(m, spans[i]), e.key
+		if e.except == m { // it is no news
+			key = ""
+		}
+		if its.segment == nil || c.keys[key] {
 			continue
 		}
 		if key != "" {
@@ -51,7 +54,7 @@ func (l *log) compact(from uint64, m *Member) *compaction {
 		}
 		// A copy of its own: one that is not replaced for long would hold the
 		// segment with all the others.
-		c.list = append(c.list, overdue{e.seq, alone(bytes.Clone(spans[i].bytes())), l, key})
+		c.list = append(c.list, overdue{e.seq, alone(bytes.Clone(its.bytes())), l, key})
 	}
 	slices.Reverse(c.list)
 	return c

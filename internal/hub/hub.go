@@ -66,7 +66,7 @@ func New(o Options) *Hub {
 	return &Hub{options: o, members: make(map[string]*Member), logs: make(map[Address]*log)}
 }
 
-// Send sends to every member at the address but one.
+// Send sends to every member at the address but one, which gets msg.Instead.
 func (h *Hub) Send(to Address, msg Message, except *Member) {
 	h.mu.RLock()
 	l := h.logs[to]
@@ -78,7 +78,7 @@ func (h *Hub) Send(to Address, msg Message, except *Member) {
 	t := l.append(h.seq.Add(1), msg, except)
 	start := !t.dirty && !t.walking
 	t.dirty = true
-	total := h.pinned.Add(int64(len(msg.Frame)))
+	total := h.pinned.Add(int64(len(msg.Frame) + len(t.entries[len(t.entries)-1].instead)))
 	over := t.pinned > h.options.LogBytes || total > h.options.NodeBytes
 	l.mu.Unlock()
 	h.mu.RUnlock()

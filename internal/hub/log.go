@@ -42,8 +42,12 @@ func (l *log) append(seq uint64, m Message, except *Member) *traffic {
 		t.laid += len(m.Frame)
 	}
 	t.plain.add(m.Frame)
-	t.entries = append(t.entries, entry{seq: seq, except: except, render: m.Render, step: m.Step, key: m.Key})
-	t.pinned += len(m.Frame)
+	e := entry{seq: seq, except: except, render: m.Render, step: m.Step, key: m.Key}
+	if except != nil {
+		e.instead = m.Instead
+	}
+	t.entries = append(t.entries, e)
+	t.pinned += len(m.Frame) + len(e.instead)
 	if m.Step != nil {
 		if l.last == nil {
 			l.last = new(broker.Position)
@@ -63,7 +67,7 @@ func (l *log) trim() (freed int) {
 	}
 	n := 0
 	for walked := int(t.walked - t.base); n < walked && t.entries[n].late == nil; n++ {
-		freed += t.plain.spans[n].len()
+		freed += t.plain.spans[n].len() + len(t.entries[n].instead)
 	}
 	if n > 0 {
 		t.drop(n)

@@ -151,11 +151,7 @@ func (s *sub) collect(batch []due, limit uint64) ([]due, uint64, bool) {
 		if t.base+i-from == batchEntries {
 			return batch, e.seq - 1, true
 		}
-		d := due{seq: e.seq, source: s, next: t.base + i + 1, span: spans[i]}
-		if e.except == s.member {
-			d.span = span{}
-		}
-		batch = append(batch, d)
+		batch = append(batch, due{seq: e.seq, source: s, next: t.base + i + 1, span: e.spanFor(s.member, spans[i])})
 	}
 	return batch, limit, false
 }

@@ -12,6 +12,9 @@ type Message struct {
 	// Step is where a recorded message stands; nil: the message is ephemeral.
 	// Nobody may change it after the message was sent.
 	Step *Step
+	// Instead is the plain frame that the member gets which the message leaves
+	// out, in the message's place; nil: it gets nothing. Nobody may change it.
+	Instead []byte
 	// Key names what the message is the news of: under policy [Latest] a
 	// newer one with the same key at the same address replaces it. Empty: it
 	// is never replaced.

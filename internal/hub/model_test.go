@@ -318,19 +318,29 @@ func (w *world) send(at hub.Address, except *person, size int) {
 	if w.rnd.IntN(3) > 0 {
 		except = nil
 	}
+	instead := ""
+	if except != nil && w.rnd.IntN(2) == 0 {
+		instead = w.text(size)
+		m.Instead = message(instead).Frame
+	}
 	n := len(story.lines)
-	story.lines = append(story.lines, line{len(m.Frame), m.Step, except})
+	story.lines = append(story.lines, line{len(m.Frame) + len(m.Instead), m.Step, except, instead != ""})
 	if m.Step != nil && w.h.Count(at) > 0 {
 		story.known = true
 	}
 	for _, p := range w.all {
-		if s := p.stays[at]; s != nil && !s.lagged && p != except && !p.over {
-			mine := text
-			if p.Rendition == 1 {
-				mine = strings.ToUpper(text)
-			}
-			p.owed = append(p.owed, letter{text: mine, bytes: len(m.Frame), at: &at, stay: s, line: n, key: m.Key, compacted: w.h.Stats().Compacted})
+		s := p.stays[at]
+		if s == nil || s.lagged || p.over || p == except && instead == "" {
+			continue
 		}
+		mine := letter{text: text, bytes: len(m.Frame), at: &at, stay: s, line: n, key: m.Key, compacted: w.h.Stats().Compacted}
+		switch {
+		case p == except: // as it is, and never replaced
+			mine.text, mine.bytes, mine.key = instead, len(m.Instead), ""
+		case p.Rendition == 1:
+			mine.text = strings.ToUpper(text)
+		}
+		p.owed = append(p.owed, mine)
 	}
 	if except == nil {
 		w.h.Send(at, m, nil)

@@ -23,12 +23,25 @@ type traffic struct {
 
 // entry is one message of a log.
 type entry struct {
-	seq    uint64 // its place among all that was sent on the node
-	except *Member
-	late   *sub // the first in line of those that are late and owed this next
-	render func(Rendition, []byte) []byte
-	step   *Step
-	key    string
+	seq     uint64 // its place among all that was sent on the node
+	except  *Member
+	instead []byte // what except gets, if anything
+	late    *sub   // the first in line of those that are late and owed this next
+	render  func(Rendition, []byte) []byte
+	step    *Step
+	key     string
+}
+
+// spanFor answers the span that a member gets, none if it gets nothing; whole is that
+// of the others.
+func (e *entry) spanFor(m *Member, whole span) span {
+	switch {
+	case e.except != m:
+		return whole
+	case e.instead == nil:
+		return span{}
+	}
+	return alone(e.instead)
 }
 
 // in answers a rendition of the entry whose plain frame this is.

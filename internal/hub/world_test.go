@@ -34,9 +34,10 @@ type story struct {
 }
 
 type line struct {
-	bytes  int
-	step   *hub.Step
-	except *person
+	bytes   int
+	step    *hub.Step
+	except  *person
+	instead bool // except gets something in its place
 }
 
 // bytes answers how many bytes were sent from a certain line on.
@@ -170,7 +171,7 @@ func (p *person) lags(e lag) {
 	var may []broker.Position
 	for i := s.passed; i < len(story.lines); i++ {
 		may = append(may, story.stand(i))
-		if story.lines[i].except != p { // those that were not for it may count as had or not
+		if l := story.lines[i]; l.except != p || l.instead { // those that were not for it may count as had or not
 			break
 		}
 	}

@@ -19,13 +19,12 @@ var ErrClosed = errors.New("the scripted server is closed")
 
 // A Server takes connections and sorts them by the path of their handshake.
 type Server struct {
-	listener net.Listener // nil: in memory alone
-
-	mu     sync.Mutex // guards everything below
-	doors  map[string]*Door
-	conns  map[net.Conn]struct{}
-	closed bool
-	done   chan struct{}
+	mu        sync.Mutex // guards everything below
+	listeners []net.Listener
+	doors     map[string]*Door
+	conns     map[net.Conn]struct{}
+	closed    bool
+	done      chan struct{}
 }
 
 // New returns a server that only [Server.Dial] leads to.
@@ -35,12 +34,37 @@ func New() *Server {
 
 // Listen returns a server on a free port of the loopback.
 func Listen() (*Server, error) {
+	s := New()
+	_, err := s.Apart("")
+	return s, err
+}
+
+// URL returns the address of a path, with the scheme ws.
+func (s *Server) URL(path string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	host := "scripted.test"
+	if len(s.listeners) > 0 {
+		host = s.listeners[0].Addr().String()
+	}
+	return "ws://" + host + path
+}
+
+// Apart returns another address of a path, at a port that no other has. A client
+// may have one handshake under way with a port at a time (RFC 6455, section 4.1),
+// so that in a browser one that is left waiting holds up all that go to the same.
+func (s *Server) Apart(path string) (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	s := New()
-	s.listener = l
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		l.Close()
+		return "", ErrClosed
+	}
+	s.listeners = append(s.listeners, l)
 	go func() {
 		for {
 			nc, err := l.Accept()
@@ -50,16 +74,7 @@ func Listen() (*Server, error) {
 			go s.serve(nc)
 		}
 	}()
-	return s, nil
-}
-
-// URL returns the address of a path, with the scheme ws.
-func (s *Server) URL(path string) string {
-	host := "scripted.test"
-	if s.listener != nil {
-		host = s.listener.Addr().String()
-	}
-	return "ws://" + host + path
+	return "ws://" + l.Addr().String() + path, nil
 }
 
 // Dial connects in memory, whatever the address. It has the shape of
@@ -82,8 +97,8 @@ func (s *Server) Close() {
 	}
 	s.closed = true
 	close(s.done)
-	if s.listener != nil {
-		s.listener.Close()
+	for _, l := range s.listeners {
+		l.Close()
 	}
 	for nc := range s.conns {
 		nc.Close()

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -24,7 +25,13 @@ const (
 	RouteCut    Kind = "server cut off from others"
 	StoreDown   Kind = "all servers killed"
 	Rollback    Kind = "store rolled back"
+	MasterKill  Kind = "master killed, replica promoted"
+	MasterPause Kind = "master paused, replica promoted"
+	MasterLag   Kind = "replica promoted that was behind"
 )
+
+// OfNodes tells whether it is nodes that it meets, and not the store or a link.
+func (k Kind) OfNodes() bool { return k == NodeKill || k == NodePause || k == NodeDrain }
 
 // A Fault is one thing that goes wrong.
 type Fault struct {
@@ -47,6 +54,7 @@ type Setting struct {
 	Servers int  // of the store; none if it is inside the node
 	Links   bool // between nodes and servers there are links
 	Routes  bool // servers need each other
+	Masters bool // some servers are replicas of others, and take over from them
 	Leaders bool // servers lead something each
 	Lasting bool // the store outlives its processes, and can be put back
 	Long    bool // the rare and dear things too
@@ -57,14 +65,15 @@ type weighted struct {
 	weight int
 	min    time.Duration
 	max    time.Duration
+	first  int // above others: earlier, in the first round
 }
 
 // Nodes plans faults of nodes for a time.
 func Nodes(s Setting, length time.Duration, seed uint64) []Fault {
 	kinds := []weighted{
-		{NodeKill, 5, 500 * time.Millisecond, 4 * time.Second},
-		{NodePause, 3, 1 * time.Second, 9 * time.Second},
-		{NodeDrain, 3, 0, 500 * time.Millisecond},
+		{NodeKill, 5, 500 * time.Millisecond, 4 * time.Second, 0},
+		{NodePause, 3, 1 * time.Second, 9 * time.Second, 0},
+		{NodeDrain, 3, 0, 500 * time.Millisecond, 0},
 	}
 	rng := rand.New(rand.NewPCG(seed, 0x0de5))
 	list := plan(kinds, s, s.Nodes, length, rng)
@@ -77,26 +86,32 @@ func Nodes(s Setting, length time.Duration, seed uint64) []Fault {
 // Stores plans faults of the store and of the links to it for a time.
 func Stores(s Setting, length time.Duration, seed uint64) []Fault {
 	var kinds []weighted
+	if s.Masters {
+		kinds = append(kinds,
+			weighted{MasterKill, 4, 500 * time.Millisecond, 3 * time.Second, 1},
+			weighted{MasterPause, 3, 500 * time.Millisecond, 4 * time.Second, 1},
+			weighted{MasterLag, 4, 500 * time.Millisecond, 3 * time.Second, 1})
+	}
 	if s.Servers > 0 {
 		kinds = append(kinds,
-			weighted{ServerKill, 3, 500 * time.Millisecond, 3 * time.Second},
-			weighted{ServerPause, 3, 1 * time.Second, 8 * time.Second})
+			weighted{ServerKill, 3, 500 * time.Millisecond, 3 * time.Second, 0},
+			weighted{ServerPause, 3, 1 * time.Second, 8 * time.Second, 0})
 	}
 	if s.Leaders {
-		kinds = append(kinds, weighted{LeaderKill, 4, 500 * time.Millisecond, 3 * time.Second})
+		kinds = append(kinds, weighted{LeaderKill, 4, 500 * time.Millisecond, 3 * time.Second, 0})
 	}
 	if s.Links {
 		kinds = append(kinds,
-			weighted{LinkCut, 2, 200 * time.Millisecond, 4 * time.Second},
-			weighted{LinkSlow, 1, 2 * time.Second, 5 * time.Second},
-			weighted{LinkHalf, 3, 1 * time.Second, 9 * time.Second},
-			weighted{LinkLossy, 2, 2 * time.Second, 5 * time.Second})
+			weighted{LinkCut, 2, 200 * time.Millisecond, 4 * time.Second, 0},
+			weighted{LinkSlow, 1, 2 * time.Second, 5 * time.Second, 0},
+			weighted{LinkHalf, 3, 1 * time.Second, 9 * time.Second, 0},
+			weighted{LinkLossy, 2, 2 * time.Second, 5 * time.Second, 0})
 	}
 	if s.Routes {
-		kinds = append(kinds, weighted{RouteCut, 2, 1 * time.Second, 6 * time.Second})
+		kinds = append(kinds, weighted{RouteCut, 2, 1 * time.Second, 6 * time.Second, 0})
 	}
 	if s.Long && s.Servers > 0 {
-		kinds = append(kinds, weighted{StoreDown, 1, 500 * time.Millisecond, 4 * time.Second})
+		kinds = append(kinds, weighted{StoreDown, 1, 500 * time.Millisecond, 4 * time.Second, 0})
 	}
 	rng := rand.New(rand.NewPCG(seed, 0x5704e))
 	list := plan(kinds, s, s.Servers, length, rng)
@@ -150,7 +165,8 @@ func plan(kinds []weighted, s Setting, targets int, length time.Duration, rng *r
 	return list
 }
 
-// firsts answers one of each kind, in the order in which they come first.
+// firsts answers one of each kind, in the order in which they come first, but for
+// those that a run is about.
 func firsts(bag []weighted) (list []weighted) {
 	seen := map[Kind]bool{}
 	for _, k := range bag {
@@ -159,5 +175,6 @@ func firsts(bag []weighted) (list []weighted) {
 			list = append(list, k)
 		}
 	}
+	slices.SortStableFunc(list, func(a, b weighted) int { return cmp.Compare(b.first, a.first) })
 	return list
 }

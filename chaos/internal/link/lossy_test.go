@@ -57,6 +57,15 @@ func TestOnlyPushedMessagesAreLostOnTheWayFromRedis(t *testing.T) {
 	}
 }
 
+func TestReplicasGetAll(t *testing.T) {
+	const stream = "+PONG\r\n+FULLRESYNC 0123 1\r\n$EOF:0123\r\n>3\r\n$7\r\nmessage\r\n$x*9"
+	for size := 1; size < len(stream); size++ {
+		if got, err := pieces(link.LossyRedis, func() bool { return true }, []byte(stream), size); err != nil || string(got) != stream {
+			t.Fatalf("in pieces of %d: %q, %v", size, got, err)
+		}
+	}
+}
+
 func TestWhatIsNoProtocolEndsTheConnection(t *testing.T) {
 	for name, c := range map[string]struct {
 		lossy link.Lossy

@@ -9,7 +9,11 @@ import (
 // pushes of RESP3 that are a message or smessage.
 func LossyRedis(write func([]byte) error, lose func() bool) func([]byte) error {
 	var held []byte
+	replica := false
 	return func(b []byte) error {
+		if replica {
+			return flush(write, b)
+		}
 		held = append(held, b...)
 		var pass int
 		for {
@@ -19,6 +23,10 @@ func LossyRedis(write func([]byte) error, lose func() bool) func([]byte) error {
 			}
 			if n == 0 {
 				break
+			}
+			if beginsReplication(held[pass : pass+n]) {
+				replica = true // what follows is a copy of the data, and then commands
+				return flush(write, held)
 			}
 			if redisMessage(held[pass:pass+n]) && lose() {
 				if err := flush(write, held[:pass]); err != nil {
@@ -33,6 +41,12 @@ func LossyRedis(write func([]byte) error, lose func() bool) func([]byte) error {
 		held = append(held[:0:0], held[pass:]...)
 		return err
 	}
+}
+
+// beginsReplication tells whether a value is the answer to a replica: it may be
+// followed by anything.
+func beginsReplication(value []byte) bool {
+	return bytes.HasPrefix(value, []byte("+FULLRESYNC")) || bytes.HasPrefix(value, []byte("+CONTINUE"))
 }
 
 func redisMessage(value []byte) bool {

@@ -37,17 +37,18 @@ const (
 
 // A Node is the command line of a node.
 type Node struct {
-	Listen string        // host:port
-	ID     string        // empty: random
-	Broker string        // memory, embedded, nats, redis …
-	URL    string        // of the store
-	Dir    string        // of an embedded one
-	Drain  time.Duration // how long a graceful end may take
+	Listen   string        // host:port
+	ID       string        // empty: random
+	Broker   string        // memory, embedded, nats, redis …
+	URL      string        // of the store
+	Sentinel string        // the name of the master, if URL is of Sentinels
+	Dir      string        // of an embedded one
+	Drain    time.Duration // how long a graceful end may take
 }
 
 // Args are the arguments that ParseNode understands.
 func (n Node) Args() []string {
-	return []string{"node", "-listen=" + n.Listen, "-id=" + n.ID, "-broker=" + n.Broker, "-url=" + n.URL, "-dir=" + n.Dir, "-drain=" + n.Drain.String()}
+	return []string{"node", "-listen=" + n.Listen, "-id=" + n.ID, "-broker=" + n.Broker, "-url=" + n.URL, "-sentinel=" + n.Sentinel, "-dir=" + n.Dir, "-drain=" + n.Drain.String()}
 }
 
 // ParseNode reads the arguments behind "node".
@@ -57,6 +58,7 @@ func ParseNode(args []string) (n Node, err error) {
 	flags.StringVar(&n.ID, "id", "", "the node's name among the others; empty: random")
 	flags.StringVar(&n.Broker, "broker", "memory", "memory, embedded, nats or redis")
 	flags.StringVar(&n.URL, "url", "", "where the store is")
+	flags.StringVar(&n.Sentinel, "sentinel", "", "the `name` of the master, if the store is reached by Sentinels")
 	flags.StringVar(&n.Dir, "dir", "", "where an embedded store is kept")
 	flags.DurationVar(&n.Drain, "drain", 10*time.Second, "how long a graceful end may take")
 	return n, flags.Parse(args)
@@ -76,7 +78,7 @@ func (n Node) broker() (broker.Broker, error) {
 	case "embedded":
 		return embedded.New(embedded.Options{Dir: n.Dir, NATS: nats.Options{Lease: Lease}}), nil
 	case "redis":
-		return redis.New(redis.Options{URL: n.URL}), nil
+		return redis.New(redis.Options{URL: n.URL, SentinelMaster: n.Sentinel}), nil
 	}
 	return nil, fmt.Errorf("there is no broker %q", n.Broker)
 }

@@ -30,14 +30,9 @@ type Redis struct {
 // it is answered, so that a server that is killed has lost nothing.
 func NewRedis(dir string, nodes int, draw func() float64) (*Redis, error) {
 	r := &Redis{dir: filepath.Join(dir, "redis"), running: make([]*Process, 1)}
-	for _, name := range []string{os.Getenv("FINCH_REDIS_SERVER"), "redis-server", "valkey-server"} {
-		if path, err := exec.LookPath(name); err == nil && name != "" {
-			r.program = path
-			break
-		}
-	}
-	if r.program == "" {
-		return nil, errors.New("redis-server is missing: apt-get install redis-server, or set FINCH_REDIS_SERVER")
+	var err error
+	if r.program, err = redisProgram(); err != nil {
+		return nil, err
 	}
 	ports, err := freePorts(1)
 	if err != nil {
@@ -52,6 +47,16 @@ func NewRedis(dir string, nodes int, draw func() float64) (*Redis, error) {
 		r.links = append(r.links, p)
 	}
 	return r, os.MkdirAll(r.dir, 0o700)
+}
+
+// redisProgram finds the server.
+func redisProgram() (string, error) {
+	for _, name := range []string{os.Getenv("FINCH_REDIS_SERVER"), "redis-server", "valkey-server"} {
+		if path, err := exec.LookPath(name); err == nil && name != "" {
+			return path, nil
+		}
+	}
+	return "", errors.New("redis-server is missing: apt-get install redis-server, or set FINCH_REDIS_SERVER")
 }
 
 func (r *Redis) address() string { return fmt.Sprintf("127.0.0.1:%d", r.port) }

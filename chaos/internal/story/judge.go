@@ -15,9 +15,11 @@ func (s *Story) Judge(now time.Duration, settled bool) []Violation {
 	defer s.mu.Unlock()
 	noticed := s.violations
 	s.violations = slices.Clone(noticed)
+	s.renewed = map[string]bool{}
 	for _, r := range s.rooms {
 		s.judgeRoom(r, now, settled)
 	}
+	s.counts.Forgotten = len(s.renewed)
 	s.judgePublishers()
 	found := s.violations
 	s.violations = noticed
@@ -33,6 +35,9 @@ func (s *Story) Judge(now time.Duration, settled bool) []Violation {
 func (s *Story) judgeRoom(r *room, now time.Duration, settled bool) {
 	l := s.newLine(r)
 	l.judgeKeys()
+	for key := range l.renewed {
+		s.renewed[key] = true
+	}
 	for _, t := range r.tracks {
 		l.judgeTrack(t)
 	}
@@ -76,10 +81,13 @@ type line struct {
 	lines map[string][]*point
 	fates map[*point]fate
 	end   *point // where everybody should stand; nil: anywhere
+	// renewed are keys whose message was recorded a second time when the store could
+	// not know them any more; see Restarted.
+	renewed map[string]bool
 }
 
 func (s *Story) newLine(r *room) *line {
-	l := &line{room: r, story: s, lines: map[string][]*point{}, fates: map[*point]fate{}}
+	l := &line{room: r, story: s, lines: map[string][]*point{}, fates: map[*point]fate{}, renewed: map[string]bool{}}
 	for _, p := range r.points {
 		if p.empty() || p.hearsay && r.overheard(p) {
 			continue
@@ -180,7 +188,10 @@ func (l *line) judgeKeys() {
 			if p.key == "" || l.fates[p] != kept {
 				continue
 			}
-			if other != nil {
+			switch {
+			case other != nil && l.forgotten(other, p):
+				l.renewed[p.key] = true
+			case other != nil:
 				l.violate(max(p.known, other.known), "doubled", "-", fmt.Sprintf("%q is recorded at %s and at %s", p.key, other.text, p.text))
 			}
 			of[p.key] = p
@@ -199,7 +210,7 @@ func (s *Story) judgePublishers() {
 	type lane struct{ publisher, room string }
 	lanes := map[lane][]*publication{}
 	for _, p := range s.publications {
-		if p.point != nil {
+		if p.point != nil && !s.renewed[p.Key] {
 			if f, _ := s.fateOf(p.point); f == kept {
 				at := lane{p.Publisher, p.Room}
 				lanes[at] = append(lanes[at], p)

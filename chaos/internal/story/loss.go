@@ -11,6 +11,11 @@ type Loss struct {
 	// after After may have been saved or not, and so shortly after Until may be an
 	// old message that was still under way.
 	Slack time.Duration
+	// Perhaps: nobody knows whether anything was lost, as when a replica has taken
+	// over. What became known in that time may be there or not.
+	Perhaps bool
+	// Rooms are those of which it is true; nil is all.
+	Rooms func(room string) bool
 }
 
 // fate is whether a message is still in the store.
@@ -30,8 +35,13 @@ func (l Loss) of(known time.Duration) fate {
 	case l.After > 0 && known <= l.After+l.Slack || known > l.Until:
 		return uncertain
 	}
+	if l.Perhaps {
+		return uncertain
+	}
 	return gone
 }
+
+func (l Loss) meets(room string) bool { return l.Rooms == nil || l.Rooms(room) }
 
 // A Trouble is a time in which the store could not be reached by everyone, so
 // that it may be called unavailable.
@@ -42,17 +52,17 @@ type Trouble struct {
 // fateOf tells the fate of a point, by what it may have met. The story is locked.
 func (s *Story) fateOf(p *point) (f fate, by Loss) {
 	for _, l := range s.losses {
-		if g := l.of(p.known); g > f {
+		if g := l.of(p.known); g > f && l.meets(p.room) {
 			f, by = g, l
 		}
 	}
 	return f, by
 }
 
-// lossBetween tells whether a loss lies between two times, the second included.
-func (s *Story) lossBetween(from, to time.Duration) bool {
+// lossBetween tells whether a loss of a room lies between two times, the second included.
+func (s *Story) lossBetween(room string, from, to time.Duration) bool {
 	for _, l := range s.losses {
-		if l.Until+l.Slack > from && l.After < to && l.Until-l.Slack <= to {
+		if l.meets(room) && l.Until+l.Slack > from && l.After < to && l.Until-l.Slack <= to {
 			return true
 		}
 	}

@@ -63,7 +63,7 @@ func (g *segment) joined(st *step) {
 		g.broken(st, "false start", fmt.Sprintf("it showed %s and was let in at %s without a word of what it missed", st.shown.text, textOf(st.point)))
 		return
 	}
-	if g.open && g.at == nil && st.point != nil && !st.point.empty() && !g.story.lossBetween(g.since, st.at) {
+	if g.open && g.at == nil && st.point != nil && !st.point.empty() && !g.story.lossBetween(g.name, g.since, st.at) {
 		// It was in the room before anything was published, and had no position to
 		// show: what has come since it has missed without a word.
 		g.broken(st, "lost", fmt.Sprintf("it was in the empty room and is let in at %s", st.point.text))
@@ -97,7 +97,7 @@ func (g *segment) reset(st *step) {
 
 // unjustified says why a reset should not have been; empty if it should.
 func (g *segment) unjustified(st *step, from *point) string {
-	if g.story.lossBetween(g.since, st.at) || from != nil && g.fates[from] != kept {
+	if g.story.lossBetween(g.name, g.since, st.at) || from != nil && g.fates[from] != kept {
 		return "" // a node may hold for long what the store has lost
 	}
 	missed := g.between(from, st.point)
@@ -158,7 +158,7 @@ func (g *segment) moved(st *step) {
 	case g.seen[to]:
 		g.broken(st, "doubled", fmt.Sprintf("%s %q came a second time", to.text, to.key))
 		return
-	case to.key != "" && g.keys[to.key]:
+	case to.key != "" && g.keys[to.key] && !g.renewed[to.key]:
 		g.broken(st, "doubled", fmt.Sprintf("%q came a second time, at %s", to.key, to.text))
 		return
 	case g.at != nil && g.at.epoch != to.epoch:
@@ -190,7 +190,7 @@ func (g *segment) skipped(st *step) {
 		return
 	}
 	for _, p := range g.between(g.at, st.point) {
-		if p == st.point || p.offset == st.point.offset || g.fates[p] != kept || g.story.lossBetween(st.at, p.known) {
+		if p == st.point || p.offset == st.point.offset || g.fates[p] != kept || g.story.lossBetween(g.name, st.at, p.known) {
 			continue // or it took the place of one that was lost, later
 		}
 		what := "was seen by others"

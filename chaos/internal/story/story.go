@@ -20,6 +20,8 @@ type Story struct {
 	rooms        map[string]*room
 	publications map[string]*publication
 	losses       []Loss
+	restarts     []time.Duration
+	renewed      map[string]bool // of the last judgement
 	troubles     []Trouble
 	violations   []Violation // those that are seen at once
 	counts       Counts
@@ -38,6 +40,7 @@ type Counts struct {
 	Resumes    int // went on where they were
 	Replayed   int // messages that resumes brought
 	Lagged     int
+	Forgotten  int            // keys that came again when the store had forgotten them with their message
 	Resets     map[string]int // by reason
 }
 
@@ -56,6 +59,7 @@ type room struct {
 // point is one position of a room.
 type point struct {
 	position
+	room  string
 	text  string
 	key   string // of the message there; empty if nobody has said
 	known time.Duration
@@ -112,7 +116,7 @@ func (s *Story) pointAt(r *room, text string, at time.Duration) *point {
 		return nil
 	}
 	text = strings.Clone(text)
-	p := &point{position: where, text: text, known: at}
+	p := &point{room: r.name, position: where, text: text, known: at}
 	r.points[text] = p
 	return p
 }

@@ -330,3 +330,69 @@ func TestStoryOfABrokenRoomIsTold(t *testing.T) {
 		t.Errorf("told:\n%s", text)
 	}
 }
+
+// TestKeyThatCameAgainAfterItsMessageWasTrimmed: only a server that was started in
+// between has forgotten it, and only with the message.
+func TestKeyThatCameAgainAfterItsMessageWasTrimmed(t *testing.T) {
+	for name, c := range map[string]struct {
+		between   int
+		restarted bool
+		found     bool
+	}{
+		"the room has moved on, a server was started": {3, true, false},
+		"the room still has it":                       {2, true, true},
+		"no server was started":                       {3, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, at := newTale(), time.Duration(0)
+			see := func(kind story.Kind, n int, key string) {
+				at += time.Second
+				s.Saw(story.Event{At: at, Client: "a", Session: 1, Room: "small", Kind: kind, Position: place("e", n), Key: key})
+			}
+			publish := func(key string) {
+				at += time.Second
+				s.Published(story.Publication{Key: key, Room: "small", Publisher: key, Session: 1, Begun: at})
+			}
+			see(story.Joined, 0, "")
+			publish("again")
+			see(story.Got, 1, "again")
+			for n := range c.between {
+				publish(key(n))
+				see(story.Got, 2+n, key(n))
+				s.Acknowledged(at, key(n), place("e", 2+n), false)
+			}
+			if c.restarted {
+				s.Restarted(at)
+			}
+			see(story.Got, 2+c.between, "again")
+			s.Acknowledged(at, "again", place("e", 2+c.between), false)
+			if found := s.Judge(at+time.Second, true); (len(found) > 0) != c.found {
+				t.Errorf("found %v", found)
+			}
+		})
+	}
+}
+
+// TestLossOfSomeRoomsIsNoExcuseForOthers: a master that dies takes its own rooms
+// with it, and what a promotion may have lost is uncertain.
+func TestLossOfSomeRoomsIsNoExcuseForOthers(t *testing.T) {
+	for name, c := range map[string]struct {
+		rooms   func(string) bool
+		perhaps bool
+		want    string
+	}{
+		"of this room":         {nil, false, ""},
+		"of this room perhaps": {nil, true, ""},
+		"of another room":      {func(room string) bool { return room == "other" }, false, "false reset"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := honest()
+			s.Lost(story.Loss{After: s.at - 3500*time.Millisecond, Until: s.at, Slack: 500 * time.Millisecond, Rooms: c.rooms, Perhaps: c.perhaps})
+			s.resets("a", 4, 3, "tail_lost")
+			s.resets("b", 4, 3, "tail_lost")
+			if kinds := strings.Join(s.judged(), " "); !strings.HasPrefix(kinds, c.want) || c.want == "" && kinds != "" {
+				t.Errorf("found %q", kinds)
+			}
+		})
+	}
+}

@@ -46,7 +46,11 @@ func (s *Stage) Client(o Options) *Client {
 	s.clients = append(s.clients, c)
 	options := maps.Clone(quick)
 	maps.Copy(options, o)
-	c.Do("new", Command{"url": s.server.URL("/" + name), "options": options})
+	url, err := s.server.Apart("/" + name)
+	if err != nil {
+		s.Fail("there is no port for %s: %v", name, err)
+	}
+	c.Do("new", Command{"url": url, "options": options})
 	return c
 }
 
