@@ -53,6 +53,18 @@ func (who *person) asParty(name string) partyPerson {
 	return partyPerson{name, who.devices, who.since, who.user, who.data}
 }
 
+// partyBytes bounds what nodes tell each other of members at once.
+const partyBytes = 256 << 10
+
+// partyMost bounds it by what the broker carries, too: what people show of
+// themselves may be long.
+func (p *presence) partyMost() int {
+	return min(partyBytes, p.manager.node.broker.Caps().MaxPayload/2)
+}
+
+// size is at most what it takes: in JSON a byte of a name may be six.
+func (who *partyPerson) size() int { return 64 + 6*len(who.Name) + len(who.Data) }
+
 // apply takes notice of how a name stands; the roster is locked.
 func (p *presence) apply(r *roster, of *party, who *partyPerson) {
 	if of.people[who.Name] == nil && who.Devices == 0 {
@@ -113,15 +125,28 @@ func (p *presence) report(r *roster) {
 	}
 	own := r.own
 	r.own = nil
-	r.seq++
 	if len(n.broker.Nodes()) < 2 {
+		r.seq++
 		return
 	}
-	tell := partyNews{Seq: r.seq}
+	var people []partyPerson
+	size, most := 0, p.partyMost()
 	for name := range own {
-		tell.People = append(tell.People, r.people[name].asParty(name))
+		who := r.people[name].asParty(name)
+		if size += who.size(); size > most && len(people) > 0 {
+			p.tellNodes(r, people)
+			people, size = nil, who.size()
+		}
+		people = append(people, who)
 	}
-	body, err := json.Marshal(tell)
+	p.tellNodes(r, people)
+}
+
+// tellNodes tells the other nodes how some stand. The roster is locked.
+func (p *presence) tellNodes(r *roster, people []partyPerson) {
+	n := p.manager.node
+	r.seq++
+	body, err := json.Marshal(partyNews{r.seq, people})
 	if err == nil {
 		err = n.broadcast(hub.Address{Kind: hub.Room, Name: r.room}, &news{kind: newsPresence, body: body})
 	}
@@ -428,8 +453,14 @@ func (p *presence) party(question []byte) ([]byte, error) {
 		}
 		slices.Sort(names)
 		page.Seq, page.Count, page.More = r.seq, len(r.people), len(names) > memberPage
+		size, most := 0, p.partyMost()
 		for _, name := range names[:min(len(names), memberPage)] {
-			page.People = append(page.People, r.people[name].asParty(name))
+			who := r.people[name].asParty(name)
+			if size += who.size(); size > most && len(page.People) > 0 {
+				page.More = true
+				break
+			}
+			page.People = append(page.People, who)
 		}
 		p.unlock(r)
 	}
