@@ -34,6 +34,7 @@ func TestSystemOnRedis(t *testing.T) {
 		"two secrets":                           (*badday.Stage).OtherSecrets,
 		"names of rooms":                        (*badday.Stage).Names,
 		"a message that is too large":           (*badday.Stage).TooLarge,
+		"members who show much":                 (*badday.Stage).Shown,
 		"a server that is gone at start":        (*badday.Stage).LateStore,
 		"a server that goes and comes empty":    (*badday.Stage).Outage,
 		"a server that is emptied in the midst": (*badday.Stage).Emptied,

@@ -96,6 +96,53 @@ func (s *Stage) Names(t *testing.T) {
 	}
 }
 
+// Shown is a test: members show so much of themselves that the broker could not
+// carry it at once.
+func (s *Stage) Shown(t *testing.T) {
+	a, b := s.node(t, "a", "secret"), s.node(t, "b", "secret")
+	watcher := enter(t, a, "watcher")
+	const crowd = 40
+	for i := range crowd {
+		enter(t, b, fmt.Sprintf("user%02d", i))
+	}
+	until(t, "all are counted", func() bool { return a.count(t, a.Room(room)) == crowd+1 })
+	show(t, b)
+	until(t, "all are listed", func() bool {
+		long := 0
+		for who, err := range a.Room(room).Members(t.Context()) {
+			if err == nil && len(who.Data) > shown {
+				long++
+			}
+		}
+		return long == crowd
+	})
+	until(t, "all are shown to who watches", func() bool {
+		out, err := finchtest.Request[struct {
+			Members []struct{ Data string }
+		}](watcher, "finch.presence", map[string]any{"room": room, "watch": true})
+		long := 0
+		for _, m := range out.Members {
+			if len(m.Data) == shown {
+				long++
+			}
+		}
+		return err == nil && long == crowd
+	})
+}
+
+// shown is how much each shows.
+const shown = 2 << 10
+
+// show makes everybody on a node show something long.
+func show(t *testing.T, n *node) {
+	t.Helper()
+	for s := range n.Sockets() {
+		if err := s.SetPresence(room, strings.Repeat("x", shown)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TooLarge is a test: a message that the broker does not carry is refused, and
 // harms nobody.
 func (s *Stage) TooLarge(t *testing.T) {

@@ -45,6 +45,7 @@ func TestSystemOnServers(t *testing.T) {
 		"two secrets":                    (*badday.Stage).OtherSecrets,
 		"names of rooms":                 (*badday.Stage).Names,
 		"a message that is too large":    (*badday.Stage).TooLarge,
+		"members who show much":          (*badday.Stage).Shown,
 		"a server that is gone at start": (*badday.Stage).LateStore,
 		"a server that goes":             (*badday.Stage).Outage,
 	} {
