@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"internal/wheel":                        {},
 	"internal/hub":                          {"broker", "protocol"},
 	"internal/docs":                         {},
+	"internal/badday":                       {".", "finchtest", "broker"},
 	"broker":                                {},
 	"broker/memory":                         {"broker"},
 	"broker/redis":                          {"broker"},

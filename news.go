@@ -29,6 +29,10 @@ const (
 
 const newsVersion = 1
 
+// newsRoom is room enough for what news say besides their body, which is two ids
+// or names of clients' choice at the most.
+const newsRoom = 1 << 10
+
 var errNews = errors.New("not what this version of Finch sends")
 
 func (n *news) append(b []byte) []byte {

@@ -123,7 +123,11 @@ func (n *node) broadcast(at hub.Address, news *news) error {
 	if err := n.ready(context.Background()); err != nil {
 		return err
 	}
-	return n.broker.Send(context.Background(), to, news.append(nil))
+	data := news.append(nil)
+	if len(data) > n.broker.Caps().MaxPayload {
+		return ErrTooLarge
+	}
+	return n.broker.Send(context.Background(), to, data)
 }
 
 // Receive takes what another node sent.

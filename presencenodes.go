@@ -55,6 +55,18 @@ func (who *partyPerson) person() *person {
 	return &person{who.Name, who.Since, int32(who.Devices), who.User, string(who.Data)}
 }
 
+// partyBytes bounds what nodes tell each other of members at once.
+const partyBytes = 256 << 10
+
+// partyMost bounds it by what the broker carries, too: what people show of
+// themselves may be long.
+func (p *presence) partyMost() int {
+	return min(partyBytes, p.manager.node.broker.Caps().MaxPayload/2)
+}
+
+// size is at most what it takes: in JSON a byte of a name may be six.
+func (who *partyPerson) size() int { return 64 + 6*len(who.Name) + len(who.Data) }
+
 // apply takes notice of how a name stands; the roster is locked.
 func (p *presence) apply(r *roster, of *party, who *partyPerson) {
 	if who.Devices == 0 && of.people.get(who.Name) == nil {
@@ -115,19 +127,31 @@ func (p *presence) report(r *roster) {
 	}
 	own := r.own
 	r.own = nil
-	r.seq++
 	if len(n.broker.Nodes()) < 2 {
+		r.seq++
 		return
 	}
-	tell := partyNews{Seq: r.seq}
+	var people []partyPerson
+	size, most := 0, p.partyMost()
 	for name := range own {
-		stands := partyPerson{Name: name}
-		if who := r.people.get(name); who != nil {
-			stands = who.asParty()
+		who := partyPerson{Name: name}
+		if stands := r.people.get(name); stands != nil {
+			who = stands.asParty()
 		}
-		tell.People = append(tell.People, stands)
+		if size += who.size(); size > most && len(people) > 0 {
+			p.tellNodes(r, people)
+			people, size = nil, who.size()
+		}
+		people = append(people, who)
 	}
-	body, err := json.Marshal(tell)
+	p.tellNodes(r, people)
+}
+
+// tellNodes tells the other nodes how some stand. The roster is locked.
+func (p *presence) tellNodes(r *roster, people []partyPerson) {
+	n := p.manager.node
+	r.seq++
+	body, err := json.Marshal(partyNews{r.seq, people})
 	if err == nil {
 		err = n.broadcast(hub.Address{Kind: hub.Room, Name: r.room}, &news{kind: newsPresence, body: body})
 	}
@@ -414,8 +438,14 @@ func (p *presence) party(question []byte) ([]byte, error) {
 		}
 		slices.SortFunc(behind, func(a, b *person) int { return strings.Compare(a.name, b.name) })
 		page.Seq, page.Count, page.More = r.seq, r.people.len(), len(behind) > memberPage
-		for _, who := range behind[:min(len(behind), memberPage)] {
-			page.People = append(page.People, who.asParty())
+		size, most := 0, p.partyMost()
+		for _, one := range behind[:min(len(behind), memberPage)] {
+			who := one.asParty()
+			if size += who.size(); size > most && len(page.People) > 0 {
+				page.More = true
+				break
+			}
+			page.People = append(page.People, who)
 		}
 		p.unlock(r)
 	}

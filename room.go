@@ -31,7 +31,9 @@ func (r Room) Name() string { return r.at.Name }
 // it is closed, and [Stats] counts it.
 //
 // An error means that nothing was sent: the path or the room's name cannot be
-// one, data cannot be encoded, or ErrTooLarge.
+// one, data cannot be encoded, or ErrTooLarge, for this node or for the broker
+// that carries it to the others. Only ErrUnavailable says that it went to the
+// sockets of this node and not to those of others.
 func (r Room) Send(path string, data any, opts ...SendOption) error {
 	if err := checkEventPath(path); err != nil {
 		return err
@@ -58,6 +60,9 @@ func (r Room) Send(path string, data any, opts ...SendOption) error {
 	m := r.manager
 	msg := m.gate.compression.message(b)
 	msg.Key = o.replaces
+	if m.node.caps.Cluster && len(b) > m.node.broker.Caps().MaxPayload-newsRoom {
+		return ErrTooLarge // for the other nodes, so for all
+	}
 	m.hub.Send(r.at, msg, except)
 	if !m.node.caps.Cluster {
 		return nil

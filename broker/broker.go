@@ -16,8 +16,9 @@ import (
 // Names of rooms are 1 to MaxRoom bytes; ErrBadRoom is returned for others.
 type Broker interface {
 	// Start connects, takes the node's lease and returns when the broker can
-	// serve. ErrUnavailable is returned if it cannot be reached before ctx ends.
-	// After an error it may be called again.
+	// serve. ErrUnavailable is returned if it cannot be reached before ctx ends, or
+	// for another reason that time may end; any other error comes again until
+	// somebody changes something. After an error it may be called again.
 	// From now on sink's methods are called, even before Start has returned.
 	Start(ctx context.Context, node Node, sink Sink) error
 

@@ -92,8 +92,8 @@ const headroom = 4 << 10
 // of the node, killed less than Options.Lease ago. An error is returned if the
 // lease is renewed, because then two nodes have one id; if the options, the id
 // or the profiles are not valid; if a stream of this name is something else's;
-// and if b is started or was closed. ErrUnavailable is wrapped by errors that
-// another try may not meet. A start that failed may be tried again.
+// and if b is started or was closed. All these come again until somebody changes
+// something; ErrUnavailable is wrapped by those that another try may not meet. A start that failed may be tried again.
 func (b *Broker) Start(ctx context.Context, node broker.Node, sink broker.Sink) error {
 	if err := b.check(node, sink); err != nil {
 		return err

@@ -175,7 +175,9 @@ func (b *Broker) connect(ctx context.Context) error {
 		}
 		switch {
 		case errors.Is(err, natsgo.ErrAuthorization), errors.Is(err, natsgo.ErrAuthExpired), errors.Is(err, natsgo.ErrAuthRevoked), errors.Is(err, natsgo.ErrAccountAuthExpired):
-			return fmt.Errorf("%w: nats: the server refuses these credentials (check user, password or Options.Connect): %w", broker.ErrUnavailable, err)
+			return fmt.Errorf("nats: the server refuses these credentials (check user, password or Options.Connect): %w", err)
+		case isURL(err):
+			return fmt.Errorf("nats: Options.URL %s is none: %w", redacted(b.options.URL), err)
 		case !unreachable(err):
 			return fmt.Errorf("%w: nats: cannot connect to %s: %w", broker.ErrUnavailable, redacted(b.options.URL), err)
 		case try == 0:
@@ -187,11 +189,14 @@ func (b *Broker) connect(ctx context.Context) error {
 	}
 }
 
+// isURL says of an error of connecting that the URL itself is wrong.
+func isURL(err error) bool {
+	_, wrong := errors.AsType[*url.Error](err)
+	return wrong
+}
+
 // unreachable says of an error of connecting that time may cure it.
 func unreachable(err error) bool {
-	if _, bad := errors.AsType[*url.Error](err); bad { // the URL itself is wrong
-		return false
-	}
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, natsgo.ErrNoServers) || errors.Is(err, natsgo.ErrTimeout) ||
 		errors.Is(err, natsgo.ErrStaleConnection) || errors.Is(err, natsgo.ErrConnectionClosed) || strings.Contains(err.Error(), "EOF")

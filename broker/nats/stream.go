@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -246,7 +247,9 @@ func unsettled(w streamWanted, err error) error {
 	case err == nil:
 		return nil
 	case isCode(err, codeNotClustered):
-		return fmt.Errorf("%w: nats: Options.Replicas is %d, but the server is alone: %w", broker.ErrUnavailable, w.Replicas, err)
+		return fmt.Errorf("nats: Options.Replicas is %d, but the server is alone: %w", w.Replicas, err)
+	case errors.Is(err, errSettled):
+		return err
 	case isCode(err, codeNoPeers):
 		return fmt.Errorf("%w: nats: stream %s is to have %d replicas, and the cluster has not so many servers with JetStream now (see Options.Replicas): %w", broker.ErrUnavailable, w.Name, w.Replicas, err)
 	}
@@ -302,7 +305,7 @@ func (w streamWanted) fault(is streamSeen) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("stream %s %s: something else made it, or changed it; delete it (nats stream rm %s) or choose another Options.Namespace", w.Name, what, w.Name)
+	return fmt.Errorf("%w: stream %s %s: something else made it, or changed it; delete it (nats stream rm %s) or choose another Options.Namespace", errSettled, w.Name, what, w.Name)
 }
 
 // differs says whether anything is otherwise that may be changed.

@@ -131,6 +131,11 @@ func TestNamespaceHasOneNumberOfPartitions(t *testing.T) {
 	if !strings.Contains(err.Error(), "64 partitions, not 32") {
 		t.Error(err)
 	}
+	s.do("FLUSHALL")
+	until(t, "the number is there again", func() bool { return len(s.list("KEYS", "*partitions*")) == 1 })
+	if _, err := startError(t, o, 20*time.Second); !strings.Contains(err.Error(), "64 partitions, not 32") {
+		t.Error(err)
+	}
 }
 
 // A logbook keeps what was logged.

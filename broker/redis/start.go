@@ -185,8 +185,9 @@ func (b *Broker) makeLanes() {
 func (b *Broker) join(ctx context.Context) ([]broker.NodeState, error) {
 	me := broker.NodeState{ID: b.node, Incarnation: newEpoch().String()}
 	b.census.begin(me)
-	var free time.Time // when a lease of this id that was found ends, if it is not renewed
+	var free time.Time // when a lease of this id that was found ends at the latest, if it is not renewed
 	for {
+		asked := time.Now()
 		done, live, err := b.lease(ctx, "join", me.Incarnation)
 		if err != nil {
 			return nil, b.unavailable(ctx, err)
@@ -197,10 +198,10 @@ func (b *Broker) join(ctx context.Context) ([]broker.NodeState, error) {
 		}
 		left := time.Duration(-done) * time.Millisecond
 		if free.IsZero() {
-			free = time.Now().Add(left + b.rhythm.beat/4)
+			free = time.Now().Add(left)
 			b.options.Logger.Warn("redis: a node of this id lives, or has just died; waiting for its lease to end", "node", b.node, "wait", left)
-		} else if time.Now().After(free) {
-			return nil, fmt.Errorf("%w: %q", errSameID, b.node)
+		} else if asked.Add(left).After(free.Add(b.rhythm.beat/10)) || asked.After(free.Add(b.rhythm.beat/4)) { // it was renewed
+			return nil, fmt.Errorf("%w: %q: two nodes must not share one", errSameID, b.node)
 		}
 		timer := time.NewTimer(min(left+time.Millisecond, b.rhythm.beat/4))
 		select {

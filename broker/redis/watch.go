@@ -115,6 +115,9 @@ func (b *Broker) renew(ctx context.Context) (lost bool, err error) {
 		lost = true
 		b.census.begin(next)
 		b.restore(memberOf(me))
+		if err := b.agree(ctx); err != nil { // a store that was emptied has forgotten it
+			b.options.Logger.Error("redis: the partitions of the namespace cannot be made sure of", "error", err)
+		}
 		b.say(ctx, b.everyone(), newFrame(frameNodes, 0, b.node, nil))
 	}
 	b.tell(b.census.update(live, now))

@@ -95,7 +95,10 @@ func TestWhatIsWrongIsSaidInOneSentence(t *testing.T) {
 		{"another secret lies there", store.Options{Dir: spoilt}, []string{"is not the secret of a demo", "remove it"}},
 		{"a secret that is none", store.Options{Dir: t.TempDir(), Secret: "wrongpass"}, []string{"FINCH_SECRET has 9 characters"}},
 	} {
-		row.o.Patience, row.o.Say = short, func(string) {}
+		row.o.Say = func(string) {}
+		if strings.HasPrefix(row.name, "nobody") || row.name == "JetStream is off" { // that may change, and is waited for
+			row.o.Patience = short
+		}
 		_, err := store.Open(t.Context(), row.o)
 		if err == nil {
 			t.Errorf("%s: opened", row.name)
