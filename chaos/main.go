@@ -66,6 +66,9 @@ func dispatch(args []string, out io.Writer) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if o.prove != "" {
+		return prove(ctx, o.prove, o.seed, out)
+	}
 	for _, broker := range strings.Split(o.brokers, ",") {
 		if err := perform(ctx, o, broker, out); err != nil {
 			return fmt.Errorf("%s, seed %d: %w", broker, o.seed, err)
@@ -85,6 +88,7 @@ type options struct {
 	long    bool
 	verbose bool
 	keep    bool
+	prove   string
 }
 
 // brokers are those that a run knows.
@@ -101,6 +105,7 @@ func parse(args []string) (o options, err error) {
 	flags.BoolVar(&o.long, "long", false, "roll the store back once, and let all servers die at one time; by itself from 2 minutes on")
 	flags.BoolVar(&o.verbose, "v", false, "say what goes wrong when it does, and what nodes said")
 	flags.BoolVar(&o.keep, "keep", false, "keep the directory with what servers wrote")
+	flags.StringVar(&o.prove, "prove", "", "run products that lack something, and show that each is found: 'all', or those with this `word`")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

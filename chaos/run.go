@@ -45,6 +45,7 @@ type run struct {
 	links   []*link.Proxy // between nodes and servers
 	resting server.Held   // what a node holds without clients
 	files   int
+	opened  int // rooms, at the end
 	shaken  atomic.Int64 // when the store was last in trouble
 
 	report report
@@ -240,6 +241,7 @@ func (r *run) act(ctx context.Context) error {
 	}
 	r.settle(ctx)
 	watched()
+	r.open(ctx)
 	r.rested(ctx)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/finch-go/finch/chaos/internal/link"
 	"github.com/finch-go/finch/chaos/internal/server"
 	"github.com/finch-go/finch/chaos/internal/stage"
 )
@@ -39,6 +40,40 @@ func (r *run) settle(ctx context.Context) {
 	for _, text := range unsettled {
 		r.violate("unsettled", fmt.Sprintf("%v after all was quiet: %s", (r.now()-from).Round(time.Second), text))
 	}
+}
+
+// openings is how many rooms are opened at the end for each lane, each while its only
+// message is published, and uneven how much slower servers hear from each other by one of their
+// connections, each of them in its turn.
+const (
+	openings = 16
+	uneven   = 120 * time.Millisecond
+)
+
+// open lets clients come into rooms in which nobody was, when all is quiet.
+func (r *run) open(ctx context.Context) {
+	if len(r.nodes) < 2 || ctx.Err() != nil {
+		return
+	}
+	slow := func(lane int, by time.Duration) {
+		for i := range r.store.Servers() {
+			for _, p := range r.store.Routes(i) {
+				p.Change(func(s *link.State) { s.Lane, s.Uneven = lane, by })
+			}
+		}
+	}
+	lanes := 1
+	if r.setting.Routes {
+		lanes = link.Lanes
+	}
+	for lane := range lanes {
+		slow(lane, uneven)
+		for _, text := range r.world.Newcomers(ctx, lane*openings, openings, r.seed) {
+			r.violate("late", text)
+		}
+		r.opened += openings
+	}
+	slow(0, 0)
 }
 
 // unsettled says what is not true yet, and notes when each thing was true first.

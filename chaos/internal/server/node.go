@@ -103,6 +103,7 @@ func (n Node) Run() error {
 			HistorySize: Depth(pattern), Presence: true, CanJoin: finch.Anybody, CanPublish: finch.AnyMember,
 		})
 	}
+	m.DeclareRooms(Fresh+"{id}", finch.RoomOptions{HistorySize: Depth(Fresh), CanJoin: finch.Anybody, CanPublish: finch.AnyMember})
 	mux := http.NewServeMux()
 	mux.Handle("/ws", m)
 	mux.HandleFunc("/held", func(w http.ResponseWriter, r *http.Request) { held(w, r, m) })

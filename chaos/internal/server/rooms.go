@@ -11,6 +11,8 @@ const (
 	Quiet = "quiet:"
 	// Small rooms keep few messages, so that who is away for long is reset.
 	Small = "small:"
+	// Fresh rooms have one message in their life.
+	Fresh = "fresh:"
 )
 
 // depth is how many messages a room keeps; smallDepth a small one.
