@@ -45,7 +45,7 @@ type run struct {
 	links   []*link.Proxy // between nodes and servers
 	resting server.Held   // what a node holds without clients
 	files   int
-	opened  int // rooms, at the end
+	opened  int          // rooms, at the end
 	shaken  atomic.Int64 // when the store was last in trouble
 
 	report report
@@ -135,6 +135,8 @@ func (r *run) set(ctx context.Context, dir string) error {
 		r.room(fmt.Sprint(server.Busy, i), 10)
 		r.room(fmt.Sprint(server.Quiet, i), 0.25)
 	}
+	r.room(server.Club+"0", 4)
+	r.room(server.Club+"1", 0.25)
 	r.room(server.Small+"0", 2)
 	r.room(server.Small+"1", 2)
 	return r.warm(ctx)

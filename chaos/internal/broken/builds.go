@@ -51,4 +51,14 @@ var Builds = []Build{
 			New:  "if false then\n\tlocal first",
 		}},
 	},
+	{
+		// A session that another node, or a ticket, brings back.
+		Name: "rooms of the server are lost on coming back",
+		Args: []string{"-broker", "nats", "-for", "8s"},
+		Edits: []Edit{{
+			File: "session.go",
+			Old:  "\t\tses.socket = s\n\t\tfor _, room := range r.granted {",
+			New:  "\t\tses.socket = s\n\t\tfor _, room := range r.granted[:0] {",
+		}},
+	},
 }
