@@ -85,6 +85,7 @@ type options struct {
 	clients int
 	rate    float64
 	lose    float64
+	open    int
 	long    bool
 	verbose bool
 	keep    bool
@@ -102,6 +103,7 @@ func parse(args []string) (o options, err error) {
 	flags.IntVar(&o.clients, "clients", 48, "how many clients there are")
 	flags.Float64Var(&o.rate, "rate", 120, "publishes a second, all together")
 	flags.Float64Var(&o.lose, "lose", 0.005, "the share of messages that links lose all the time")
+	flags.IntVar(&o.open, "open", 16, "rooms that are opened at the end, by each of four ways between servers")
 	flags.BoolVar(&o.long, "long", false, "roll the store back once, and let all servers die at one time; by itself from 2 minutes on")
 	flags.BoolVar(&o.verbose, "v", false, "say what goes wrong when it does, and what nodes said")
 	flags.BoolVar(&o.keep, "keep", false, "keep the directory with what servers wrote")
@@ -114,8 +116,8 @@ func parse(args []string) (o options, err error) {
 			return o, fmt.Errorf("-broker: there is no %q", b)
 		}
 	}
-	if o.clients < 6 || o.rate <= 0 || o.length < 0 || flags.NArg() > 0 {
-		return o, errors.New("-clients is at least 6, -rate more than 0, -for not negative, and there are no further arguments")
+	if o.clients < 6 || o.rate <= 0 || o.length < 0 || o.open < 0 || flags.NArg() > 0 {
+		return o, errors.New("-clients is at least 6, -rate more than 0, -for and -open not negative, and there are no further arguments")
 	}
 	o.long = o.long || o.length >= 2*time.Minute
 	if o.seed == 0 {

@@ -42,13 +42,9 @@ func (r *run) settle(ctx context.Context) {
 	}
 }
 
-// openings is how many rooms are opened at the end for each lane, each while its only
-// message is published, and uneven how much slower servers hear from each other by one of their
-// connections, each of them in its turn.
-const (
-	openings = 16
-	uneven   = 120 * time.Millisecond
-)
+// uneven is how much slower servers hear from each other by one of the connections
+// between them, each in its turn, while rooms are opened.
+const uneven = 120 * time.Millisecond
 
 // open lets clients come into rooms in which nobody was, when all is quiet.
 func (r *run) open(ctx context.Context) {
@@ -68,10 +64,10 @@ func (r *run) open(ctx context.Context) {
 	}
 	for lane := range lanes {
 		slow(lane, uneven)
-		for _, text := range r.world.Newcomers(ctx, lane*openings, openings, r.seed) {
+		for _, text := range r.world.Newcomers(ctx, lane*r.options.open, r.options.open, r.seed) {
 			r.violate("late", text)
 		}
-		r.opened += openings
+		r.opened += r.options.open
 	}
 	slow(0, 0)
 }
