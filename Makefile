@@ -136,7 +136,7 @@ chaos:
 .PHONY: chaos-short
 chaos-short:
 	@echo '== chaos, less than a minute of it'
-	@go run ./chaos -broker nats,redis -for 6s -open 6 -seed $(SEED)
+	@go run ./chaos -broker nats,redis -for 7s -open 6 -seed $(SEED)
 
 ## chaos-prove: show that products which lack a protection are found by the chaos test, 8 minutes
 .PHONY: chaos-prove

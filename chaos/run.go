@@ -165,7 +165,7 @@ func (r *run) warm(ctx context.Context) error {
 	crowd := actor.NewCrowd(world, 12, r.seed^0xaaaa)
 	crowd.Begin(ctx, 0)
 	select {
-	case <-time.After(3 * time.Second):
+	case <-time.After(2 * time.Second):
 	case <-ctx.Done():
 	}
 	crowd.End()
@@ -211,10 +211,10 @@ func (r *run) act(ctx context.Context) error {
 	r.lossy(r.lose)
 	r.begun = time.Now()
 	r.crowd = actor.NewCrowd(r.world, r.clients, r.seed)
-	r.crowd.Begin(ctx, 2*time.Second)
-	quiet := r.length - 3*time.Second
+	r.crowd.Begin(ctx, time.Second)
+	quiet := r.length - 2*time.Second
 	select {
-	case <-time.After(2500 * time.Millisecond):
+	case <-time.After(1500 * time.Millisecond):
 	case <-ctx.Done():
 		return ctx.Err()
 	}
