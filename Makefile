@@ -19,7 +19,7 @@ help:
 
 ## test: everything that must hold before a change is merged
 .PHONY: test
-test: need fmt-check mod vet lint unit cross client-ts e2e soak-briefly
+test: need fmt-check mod vet lint unit cross client-ts e2e soak-briefly chaos-short
 	@echo; echo 'All is well.'
 
 ## need: install what the tests need, or say what is missing and the command that installs it
@@ -133,7 +133,7 @@ soak-briefly:
 	@echo '== soak, 20 seconds of it'
 	@go run ./bench/soak -for 20s
 
-## chaos: break a cluster for CHAOS (10m) while clients use it; BROKER (nats) and SEED (drawn) choose
+## chaos: break a cluster for CHAOS (10m) while clients use it; BROKER (nats) and SEED (drawn) choose; see chaos/README.md
 CHAOS ?= 10m
 BROKER ?= nats
 SEED ?= 0
@@ -144,8 +144,12 @@ chaos:
 .PHONY: chaos-short
 chaos-short:
 	@echo '== chaos, less than a minute of it'
-	@go run ./chaos -broker embedded -for 5s -seed $(SEED)
-	@go run ./chaos -broker nats -for 12s -seed $(SEED)
+	@go run ./chaos -broker nats,redis -for 7s -open 6 -seed $(SEED)
+
+## chaos-prove: show that products which lack a protection are found by the chaos test, 8 minutes
+.PHONY: chaos-prove
+chaos-prove:
+	@go run ./chaos -prove all -seed $(SEED)
 
 ## clean: remove what these targets built
 .PHONY: clean

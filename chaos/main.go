@@ -66,6 +66,9 @@ func dispatch(args []string, out io.Writer) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if o.prove != "" {
+		return prove(ctx, o.prove, o.seed, out)
+	}
 	for _, broker := range strings.Split(o.brokers, ",") {
 		if err := perform(ctx, o, broker, out); err != nil {
 			return fmt.Errorf("%s, seed %d: %w", broker, o.seed, err)
@@ -82,9 +85,11 @@ type options struct {
 	clients int
 	rate    float64
 	lose    float64
+	open    int
 	long    bool
 	verbose bool
 	keep    bool
+	prove   string
 }
 
 // brokers are those that a run knows.
@@ -98,9 +103,11 @@ func parse(args []string) (o options, err error) {
 	flags.IntVar(&o.clients, "clients", 48, "how many clients there are")
 	flags.Float64Var(&o.rate, "rate", 120, "publishes a second, all together")
 	flags.Float64Var(&o.lose, "lose", 0.005, "the share of messages that links lose all the time")
+	flags.IntVar(&o.open, "open", 16, "rooms that are opened at the end, by each of four ways between servers")
 	flags.BoolVar(&o.long, "long", false, "roll the store back once, and let all servers die at one time; by itself from 2 minutes on")
 	flags.BoolVar(&o.verbose, "v", false, "say what goes wrong when it does, and what nodes said")
 	flags.BoolVar(&o.keep, "keep", false, "keep the directory with what servers wrote")
+	flags.StringVar(&o.prove, "prove", "", "run products that lack something, and show that each is found: 'all', or those with this `word`")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -109,8 +116,8 @@ func parse(args []string) (o options, err error) {
 			return o, fmt.Errorf("-broker: there is no %q", b)
 		}
 	}
-	if o.clients < 6 || o.rate <= 0 || o.length < 0 || flags.NArg() > 0 {
-		return o, errors.New("-clients is at least 6, -rate more than 0, -for not negative, and there are no further arguments")
+	if o.clients < 6 || o.rate <= 0 || o.length < 0 || o.open < 0 || flags.NArg() > 0 {
+		return o, errors.New("-clients is at least 6, -rate more than 0, -for and -open not negative, and there are no further arguments")
 	}
 	o.long = o.long || o.length >= 2*time.Minute
 	if o.seed == 0 {

@@ -96,6 +96,9 @@ func (r *run) table() {
 	}
 	row("resets", "%s", orNone(strings.Join(resets, ", ")))
 	row("ended for a connection given up before", "%d", r.world.Replaced.Load())
+	if len(r.nodes) > 1 {
+		row("rooms opened at the end, overtaken by their message", "%d, %d", r.opened, r.world.Overtaken.Load())
+	}
 	r.mu.Lock()
 	row("99 % back after a node's death", "%s", times(r.report.resumes))
 	row("a node serves after its start", "%s", times(r.report.services))

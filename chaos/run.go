@@ -45,6 +45,7 @@ type run struct {
 	links   []*link.Proxy // between nodes and servers
 	resting server.Held   // what a node holds without clients
 	files   int
+	opened  int          // rooms, at the end
 	shaken  atomic.Int64 // when the store was last in trouble
 
 	report report
@@ -134,6 +135,8 @@ func (r *run) set(ctx context.Context, dir string) error {
 		r.room(fmt.Sprint(server.Busy, i), 10)
 		r.room(fmt.Sprint(server.Quiet, i), 0.25)
 	}
+	r.room(server.Club+"0", 4)
+	r.room(server.Club+"1", 0.25)
 	r.room(server.Small+"0", 2)
 	r.room(server.Small+"1", 2)
 	return r.warm(ctx)
@@ -162,7 +165,7 @@ func (r *run) warm(ctx context.Context) error {
 	crowd := actor.NewCrowd(world, 12, r.seed^0xaaaa)
 	crowd.Begin(ctx, 0)
 	select {
-	case <-time.After(3 * time.Second):
+	case <-time.After(2 * time.Second):
 	case <-ctx.Done():
 	}
 	crowd.End()
@@ -208,10 +211,10 @@ func (r *run) act(ctx context.Context) error {
 	r.lossy(r.lose)
 	r.begun = time.Now()
 	r.crowd = actor.NewCrowd(r.world, r.clients, r.seed)
-	r.crowd.Begin(ctx, 2*time.Second)
-	quiet := r.length - 3*time.Second
+	r.crowd.Begin(ctx, time.Second)
+	quiet := r.length - 2*time.Second
 	select {
-	case <-time.After(2500 * time.Millisecond):
+	case <-time.After(1500 * time.Millisecond):
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -240,6 +243,7 @@ func (r *run) act(ctx context.Context) error {
 	}
 	r.settle(ctx)
 	watched()
+	r.open(ctx)
 	r.rested(ctx)
 	return nil
 }

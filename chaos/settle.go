@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/finch-go/finch/chaos/internal/link"
 	"github.com/finch-go/finch/chaos/internal/server"
 	"github.com/finch-go/finch/chaos/internal/stage"
 )
@@ -39,6 +40,36 @@ func (r *run) settle(ctx context.Context) {
 	for _, text := range unsettled {
 		r.violate("unsettled", fmt.Sprintf("%v after all was quiet: %s", (r.now()-from).Round(time.Second), text))
 	}
+}
+
+// uneven is how much slower servers hear from each other by one of the connections
+// between them, each in its turn, while rooms are opened.
+const uneven = 120 * time.Millisecond
+
+// open lets clients come into rooms in which nobody was, when all is quiet.
+func (r *run) open(ctx context.Context) {
+	if len(r.nodes) < 2 || ctx.Err() != nil {
+		return
+	}
+	slow := func(lane int, by time.Duration) {
+		for i := range r.store.Servers() {
+			for _, p := range r.store.Routes(i) {
+				p.Change(func(s *link.State) { s.Lane, s.Uneven = lane, by })
+			}
+		}
+	}
+	lanes := 1
+	if r.setting.Routes {
+		lanes = link.Lanes
+	}
+	for lane := range lanes {
+		slow(lane, uneven)
+		for _, text := range r.world.Newcomers(ctx, lane*r.options.open, r.options.open, r.seed) {
+			r.violate("late", text)
+		}
+		r.opened += r.options.open
+	}
+	slow(0, 0)
 }
 
 // unsettled says what is not true yet, and notes when each thing was true first.

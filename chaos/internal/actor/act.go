@@ -63,7 +63,7 @@ func (a *Actor) move() {
 	if len(a.places) > 2 {
 		rooms := a.sortedRooms()
 		p := a.places[rooms[a.rng.IntN(len(rooms))]]
-		if len(p.queue) == 0 && p.in {
+		if len(p.queue) == 0 && p.in && !p.club {
 			delete(a.places, p.room)
 			a.saw(story.Event{Room: p.room, Kind: story.Left})
 			a.request(protocol.PathLeave, map[string]string{"room": p.room}, func(protocol.Envelope) {})

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/finch-go/finch/chaos/internal/server"
 	"github.com/finch-go/finch/chaos/internal/story"
 	"github.com/finch-go/finch/internal/frame"
 	"github.com/finch-go/finch/protocol"
@@ -76,7 +78,7 @@ func New(w *World, name, user string, seed uint64, rooms []string) *Actor {
 }
 
 func (a *Actor) newPlace(room string) *place {
-	return &place{room: room, watches: a.rng.IntN(3) == 0}
+	return &place{room: room, club: strings.HasPrefix(room, server.Club), watches: a.rng.IntN(3) == 0}
 }
 
 // View answers how it stands.
@@ -141,6 +143,10 @@ func (a *Actor) connect(node int) bool {
 		Rooms   map[string]string `json:"rooms"`
 	}{1, a.ticket, map[string]string{}}
 	for room, p := range a.places {
+		if p.club && !p.enrolled { // the server is asked for it, afterwards
+			p.shown, p.waiting, p.in, p.again, p.members = "", false, false, time.Now(), nil
+			continue
+		}
 		hello.Rooms[room] = p.position
 		p.shown, p.waiting, p.in, p.again = p.position, true, false, time.Now().Add(roomLimit)
 		p.members = nil

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/finch-go/finch/chaos/internal/server"
 )
 
 // A Crowd is all actors of a run.
@@ -35,6 +37,9 @@ func NewCrowd(w *World, size int, seed uint64) *Crowd {
 			rooms = append(rooms, w.Rooms[r])
 		}
 		mine := rng.Uint64()
+		if i%6 == 5 { // package client knows no clubs
+			rooms = slices.DeleteFunc(rooms, func(room string) bool { return strings.HasPrefix(room, server.Club) })
+		}
 		switch {
 		case i%6 == 5:
 			c.players = append(c.players, NewLibrary(w, fmt.Sprintf("l%d", i), mine, rooms))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/finch-go/finch/chaos/internal/server"
 	"github.com/finch-go/finch/chaos/internal/story"
 	"github.com/finch-go/finch/protocol"
 )
@@ -87,7 +88,7 @@ func (a *Actor) letIn(p *place, t told) {
 		return
 	}
 	shown := p.shown
-	p.waiting, p.in, p.shown = false, true, ""
+	p.waiting, p.in, p.shown, p.enrolled = false, true, "", p.club
 	p.position = t.Position
 	if t.Recovered != nil && *t.Recovered {
 		a.saw(story.Event{Room: p.room, Kind: story.Recovered, Position: t.Position, Shown: shown, Missed: t.Missed})
@@ -102,7 +103,7 @@ func (a *Actor) resetTo(p *place, t told) {
 		return
 	}
 	shown := p.shown
-	p.waiting, p.in, p.shown = false, true, ""
+	p.waiting, p.in, p.shown, p.enrolled = false, true, "", p.club
 	p.position = t.Position
 	a.saw(story.Event{Room: p.room, Kind: story.Reset, Position: t.Position, Shown: shown, Reason: t.Reason})
 	a.entered(p)
@@ -132,6 +133,10 @@ func (a *Actor) putOut(p *place, e *protocol.Error) {
 
 // join asks to be let in, from where the actor stands.
 func (a *Actor) join(p *place) {
+	if p.club {
+		a.enroll(p)
+		return
+	}
 	p.shown, p.waiting, p.again = p.position, true, time.Now().Add(roomLimit)
 	a.request(protocol.PathJoin, map[string]string{"room": p.room, "position": p.position}, func(e protocol.Envelope) {
 		if a.places[p.room] != p {
@@ -147,6 +152,22 @@ func (a *Actor) join(p *place) {
 			a.resetTo(p, t)
 		default:
 			a.letIn(p, t)
+		}
+	})
+}
+
+// enroll asks the server to put the actor into a club. It is told by finch.joined. A
+// club of the session comes back with it, from where the actor stands, and cannot be
+// joined: it comes back once more.
+func (a *Actor) enroll(p *place) {
+	if p.enrolled {
+		a.giveUp()
+		return
+	}
+	p.waiting, p.again = true, time.Now().Add(roomLimit)
+	a.request(server.Enroll, p.room, func(e protocol.Envelope) {
+		if e.Error != nil && a.places[p.room] == p && !p.in {
+			p.waiting, p.again = false, time.Now().Add(a.between(50*time.Millisecond, 500*time.Millisecond))
 		}
 	})
 }

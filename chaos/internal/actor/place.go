@@ -16,6 +16,9 @@ type place struct {
 	in       bool   // it is in the room on this connection
 	again    time.Time
 
+	club     bool // the server puts it in, and it comes back with the session
+	enrolled bool // the server has, in this session
+
 	queue []*publish // in order; those that are not acknowledged
 
 	watches bool

@@ -25,6 +25,9 @@ type World struct {
 	// Replaced counts sockets that were ended for another of their session which
 	// their client had given up before.
 	Replaced atomic.Int64
+	// Overtaken counts newcomers whose room got its message after they had been told
+	// where it stands.
+	Overtaken atomic.Int64
 	// Connects counts connections.
 	Connects atomic.Int64
 }

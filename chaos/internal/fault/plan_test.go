@@ -58,3 +58,15 @@ func TestLongPlanRollsTheStoreBackOnce(t *testing.T) {
 		t.Errorf("a short run rolls back %d times", n)
 	}
 }
+
+// TestMastersAreMetFirst: a short run of replicated servers is about them.
+func TestMastersAreMetFirst(t *testing.T) {
+	plan := fault.Stores(fault.Setting{Nodes: 3, Servers: 6, Links: true, Masters: true}, time.Minute, 7)
+	seen := map[fault.Kind]bool{}
+	for _, f := range plan[:3] {
+		seen[f.Kind] = true
+	}
+	if !seen[fault.MasterKill] || !seen[fault.MasterPause] || !seen[fault.MasterLag] {
+		t.Errorf("it begins with %v", plan[:3])
+	}
+}

@@ -15,7 +15,8 @@ type Proxy struct {
 	target   string
 	lose     Lossy // may be nil
 
-	lost atomic.Int64
+	lost    atomic.Int64
+	carried atomic.Int64 // connections so far
 
 	mu      sync.Mutex // guards everything below
 	state   State
@@ -31,8 +32,14 @@ type State struct {
 	StopToward bool          // nothing reaches the target
 	StopBack   bool          // nothing comes back from it
 	Delay      time.Duration // of each piece, both ways
+	Uneven     time.Duration // the same, of one connection in Lanes besides
+	Lane       int           // of which, from 0
 	Lose       float64       // the share of pushed messages that are lost
 }
+
+// Lanes is how many connections two servers of NATS have between them, for accounts
+// and for themselves; a link counts its connections by it.
+const Lanes = 4
 
 // Lossy makes what passes on the bytes that come back on one connection: a writer
 // that leaves out messages where lose says so.
@@ -142,13 +149,14 @@ func (p *Proxy) carry(c net.Conn, draw func() float64) {
 		return
 	}
 	defer p.forget(t)
+	lane := int(p.carried.Add(1) % Lanes)
 	gone := make(chan struct{})
 	var once sync.Once
 	end := func() { once.Do(func() { c.Close(); t.Close(); close(gone) }) }
 	var ways sync.WaitGroup
 	ways.Go(func() {
 		defer end()
-		p.pass(gone, c, write(t), func(s State) bool { return s.StopToward })
+		p.pass(gone, lane, c, write(t), func(s State) bool { return s.StopToward })
 	})
 	ways.Go(func() {
 		defer end()
@@ -163,7 +171,7 @@ func (p *Proxy) carry(c net.Conn, draw func() float64) {
 				return true
 			})
 		}
-		p.pass(gone, t, back, func(s State) bool { return s.StopBack })
+		p.pass(gone, lane, t, back, func(s State) bool { return s.StopBack })
 	})
 	ways.Wait()
 }
@@ -176,7 +184,7 @@ func write(to net.Conn) func([]byte) error {
 }
 
 // pass copies one direction, as the state of the link lets it.
-func (p *Proxy) pass(gone <-chan struct{}, from net.Conn, write func([]byte) error, stopped func(State) bool) {
+func (p *Proxy) pass(gone <-chan struct{}, lane int, from net.Conn, write func([]byte) error, stopped func(State) bool) {
 	buf := make([]byte, 16<<10)
 	for {
 		n, err := from.Read(buf)
@@ -190,9 +198,13 @@ func (p *Proxy) pass(gone <-chan struct{}, from net.Conn, write func([]byte) err
 				}
 				s, changed = p.look()
 			}
-			if s.Delay > 0 {
+			delay := s.Delay
+			if lane == s.Lane {
+				delay += s.Uneven
+			}
+			if delay > 0 {
 				select {
-				case <-time.After(s.Delay):
+				case <-time.After(delay):
 				case <-gone:
 					return
 				}

@@ -50,7 +50,10 @@ func (n NATS) Run() error {
 		ServerName: n.Name, Host: "127.0.0.1", Port: n.Port, NoSigs: true, LogFile: n.Log, Logtime: true,
 		JetStream: true, StoreDir: n.Dir, JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 64 << 20,
 		Cluster: natsserver.ClusterOpts{
-			Name: "chaos", Host: "127.0.0.1", Port: n.Route, PoolSize: -1, NoAdvertise: true,
+			Name: "chaos", Host: "127.0.0.1", Port: n.Route, NoAdvertise: true,
+			// Two connections between two servers carry what clients say and what they ask
+			// of streams, so that the one may overtake the other.
+			PoolSize: 3,
 			// Servers tell each other of a third; the way that they tell leads nowhere, so
 			// that every route goes through a link.
 			Advertise: "127.0.0.1:1",

@@ -96,6 +96,7 @@ func (n Node) Run() error {
 		Authenticate: func(r *http.Request) (finch.Identity, error) {
 			return finch.Identity{User: finch.Token(r)}, nil // whoever one says that one is
 		},
+		Routes: map[string]finch.SocketEvent{Enroll: {OnMessage: enroll}},
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo})),
 	})
 	for _, pattern := range []string{Busy, Quiet, Small} {
@@ -103,6 +104,8 @@ func (n Node) Run() error {
 			HistorySize: Depth(pattern), Presence: true, CanJoin: finch.Anybody, CanPublish: finch.AnyMember,
 		})
 	}
+	m.DeclareRooms(Club+"{id}", finch.RoomOptions{HistorySize: Depth(Club), Presence: true, CanPublish: finch.AnyMember})
+	m.DeclareRooms(Fresh+"{id}", finch.RoomOptions{HistorySize: Depth(Fresh), CanJoin: finch.Anybody, CanPublish: finch.AnyMember})
 	mux := http.NewServeMux()
 	mux.Handle("/ws", m)
 	mux.HandleFunc("/held", func(w http.ResponseWriter, r *http.Request) { held(w, r, m) })
@@ -124,6 +127,21 @@ func (n Node) Run() error {
 	ctx, cancel := context.WithTimeout(context.Background(), n.Drain)
 	defer cancel()
 	return errors.Join(m.Shutdown(ctx), s.Shutdown(ctx))
+}
+
+// enroll puts a client into the club that it names.
+func enroll(ctx context.Context, s *finch.Socket, msg *finch.Message) error {
+	var room string
+	if err := msg.Decode(&room); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(room, Club) {
+		return finch.Errorf(http.StatusForbidden, "no_club", "this is no club")
+	}
+	if err := s.Join(ctx, room); err != nil {
+		return err
+	}
+	return msg.Reply(nil)
 }
 
 // Held is what a node holds.

@@ -11,6 +11,12 @@ const (
 	Quiet = "quiet:"
 	// Small rooms keep few messages, so that who is away for long is reset.
 	Small = "small:"
+	// Club rooms nobody may join: the server puts into them who asks to be enrolled.
+	Club = "club:"
+	// Enroll is the event path of that.
+	Enroll = "enroll"
+	// Fresh rooms have one message in their life.
+	Fresh = "fresh:"
 )
 
 // depth is how many messages a room keeps; smallDepth a small one.

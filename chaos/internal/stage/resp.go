@@ -36,23 +36,37 @@ func call(ctx context.Context, port int, command ...string) (string, error) {
 	if _, err := io.WriteString(c, b.String()); err != nil {
 		return "", err
 	}
-	answer, err := readAnswer(bufio.NewReader(c))
+	answer, err := readAnswer(bufio.NewReader(c), 0)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", strings.Join(command, " "), err)
 	}
 	return answer, err
 }
 
-func readAnswer(r *bufio.Reader) (string, error) {
+// What an answer may be at most: bytes of a text, elements of a list, lists in lists.
+const (
+	answerBytes = 16 << 20
+	answerMost  = 1 << 16
+	answerDepth = 4
+)
+
+var errAnswer = errors.New("not an answer of Redis")
+
+func readAnswer(r *bufio.Reader, depth int) (string, error) {
 	line, err := r.ReadString('\n')
 	if err != nil {
 		return "", err
 	}
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
-		return "", errors.New("an empty line for an answer")
+		return "", errAnswer
 	}
-	n, _ := strconv.Atoi(line[1:])
+	n := 0
+	if line[0] == '$' || line[0] == '*' {
+		if n, err = strconv.Atoi(line[1:]); err != nil || n > answerBytes || line[0] == '*' && (n > answerMost || depth == answerDepth) {
+			return "", errAnswer
+		}
+	}
 	switch line[0] {
 	case '-':
 		return "", errors.New(line[1:])
@@ -66,7 +80,7 @@ func readAnswer(r *bufio.Reader) (string, error) {
 	case '*':
 		var all []string
 		for range n {
-			one, err := readAnswer(r)
+			one, err := readAnswer(r, depth+1)
 			if err != nil {
 				return "", err
 			}

@@ -100,6 +100,9 @@ func (g *segment) unjustified(st *step, from *point) string {
 	if g.story.lossBetween(g.name, g.since, st.at) || from != nil && g.fates[from] != kept {
 		return "" // a node may hold for long what the store has lost
 	}
+	if from == nil && st.reason == "no_position" {
+		return "" // it was in an empty room, and had none to show
+	}
 	missed := g.between(from, st.point)
 	switch st.reason {
 	case "trimmed":
