@@ -305,7 +305,7 @@ func (s *Socket) mayJoin(ctx context.Context, room string) error {
 		return err
 	case d.CanJoin == nil:
 		return Errorf(protocol.StatusForbidden, protocol.RefusalForbidden, "clients may not join this room by themselves")
-	case s.roomsByItself() >= m.limits.roomsPerSocket():
+	case s.hasAllRooms():
 		return s.tooManyRooms()
 	case d.MaxMembers > 0 && m.hub.Count(hub.Address{Kind: hub.Room, Name: room}) >= d.MaxMembers:
 		return Errorf(protocol.StatusConflict, protocol.RefusalRoomFull, "the room is full")
@@ -313,27 +313,41 @@ func (s *Socket) mayJoin(ctx context.Context, room string) error {
 	return d.CanJoin(ctx, s, room)
 }
 
+// hasAllRooms reports whether the client may enter no room any more. All that it
+// has are counted first, which is quick: a hello may name as many rooms as that.
+func (s *Socket) hasAllRooms() bool {
+	most := s.manager.limits.roomsPerSocket()
+	have := s.manager.hub.Breadth(s.member)
+	s.mu.Lock()
+	if s.more != nil {
+		have += len(s.more.attending)
+	}
+	s.mu.Unlock()
+	return have >= most && s.roomsByItself() >= most
+}
+
 // roomsByItself counts the rooms that the client has joined or is about to enter;
 // those that the server joined it to do not count, or it could not come back into
 // its own.
-func (s *Socket) roomsByItself() (n int) {
-	in := s.manager.hub.Rooms(s.member)
+func (s *Socket) roomsByItself() int {
+	in := make(map[string]struct{})
+	for _, room := range s.manager.hub.Rooms(s.member) {
+		in[room] = struct{}{}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.more == nil {
 		return len(in)
 	}
 	for at, a := range s.more.attending {
-		if at.Kind == hub.Room && a.way != bySelf && !slices.Contains(in, at.Name) {
-			in = append(in, at.Name)
+		if at.Kind == hub.Room && a.way != bySelf {
+			in[at.Name] = struct{}{}
 		}
 	}
-	for _, room := range in {
-		if !slices.Contains(s.more.granted, room) {
-			n++
-		}
+	for _, room := range s.more.granted {
+		delete(in, room)
 	}
-	return n
+	return len(in)
 }
 
 // whereItStands answers a client that joins a room which it is in already.

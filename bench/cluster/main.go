@@ -41,7 +41,7 @@ func run(args []string) error {
 	var rounds int
 	flags := flag.NewFlagSet("cluster", flag.ContinueOnError)
 	flags.BoolVar(&quick, "quick", false, "less of everything: a first look, whose intervals are wide")
-	flags.IntVar(&rounds, "rounds", 0, "`rounds` of each part (default 7, and 5 of parts that take long; 3 and 1 with -quick)")
+	flags.IntVar(&rounds, "rounds", 0, "`rounds` of each part (default 5, and 3 of parts that take long; 3 and 1 with -quick)")
 	flags.StringVar(&o.Parts, "parts", "", "only these parts, by `names` with commas between: "+strings.Join(measure.PartNames(measure.Full), ", "))
 	flags.StringVar(&o.Servers, "servers", "", "only these servers, by `names` with commas between: "+strings.Join(measure.ServerNames(), ", "))
 	flags.StringVar(&o.JSON, "json", "", "`file` for every single measurement")

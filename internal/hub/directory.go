@@ -120,6 +120,13 @@ func (h *Hub) In(m *Member, at Address) bool {
 	return m.sub(at) != nil
 }
 
+// Breadth answers at how many addresses a member is, rooms among them.
+func (h *Hub) Breadth(m *Member) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.subs)
+}
+
 // Rooms answers the rooms that a member is in.
 func (h *Hub) Rooms(m *Member) []string {
 	m.mu.Lock()

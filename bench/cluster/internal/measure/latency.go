@@ -94,7 +94,7 @@ func (t *turn) latency(ctx context.Context, rate int) (map[string]float64, error
 	if err != nil {
 		return nil, err
 	}
-	if !until(ctx, func() bool { return int(heard.Load()) >= result.Published }) {
+	if !until(ctx, settleWait, func() bool { return int(heard.Load()) >= result.Published }) {
 		return nil, fmt.Errorf("%d messages were published and %d delivered", result.Published, heard.Load())
 	}
 	nodes, store, err := used()
@@ -122,8 +122,8 @@ func (t *turn) latency(ctx context.Context, rate int) (map[string]float64, error
 const settleWait = 30 * time.Second
 
 // until polls a condition, and answers whether it came true in time.
-func until(ctx context.Context, condition func() bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, settleWait)
+func until(ctx context.Context, within time.Duration, condition func() bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

@@ -80,13 +80,13 @@ type Sizes struct {
 // that it works.
 var (
 	Full = Sizes{
-		Rounds: 7, SlowRounds: 5, Warm: time.Second, Latency: 6 * time.Second, Rates: []int{1000, 5000, 10_000}, Publish: 5 * time.Second,
+		Rounds: 5, SlowRounds: 3, Warm: time.Second, Latency: 6 * time.Second, Rates: []int{1000, 10_000}, Publish: 5 * time.Second,
 		Rooms: 100_000, Clients: 5000, Jitters: []time.Duration{5 * time.Second, time.Second},
 		Lead: time.Second, Trail: 4 * time.Second, Leader: 20 * time.Second,
 	}
 	Quick = Sizes{
 		Rounds: 3, SlowRounds: 1, Warm: 500 * time.Millisecond, Latency: 2500 * time.Millisecond, Rates: []int{1000, 10_000}, Publish: 2 * time.Second,
-		Rooms: 20_000, Clients: 1000, Jitters: []time.Duration{time.Second},
+		Rooms: 5000, Clients: 1000, Jitters: []time.Duration{time.Second},
 		Lead: time.Second, Trail: 2 * time.Second, Leader: 15 * time.Second,
 	}
 	Smoke = Sizes{

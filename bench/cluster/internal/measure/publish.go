@@ -49,9 +49,12 @@ func (t *turn) saturate(ctx context.Context) (map[string]float64, error) {
 		return nil, err
 	}
 	published := float64(result.Published)
-	return map[string]float64{
-		"rate":   published / result.Took.Seconds(),
-		"node":   float64(nodes.Microseconds()) / published,
-		"broker": float64(store.Microseconds()) / published,
-	}, nil
+	figures := map[string]float64{
+		"rate": published / result.Took.Seconds(),
+		"node": float64(nodes.Microseconds()) / published,
+	}
+	if len(t.store.Servers()) > 0 { // else it is inside the node
+		figures["broker"] = float64(store.Microseconds()) / published
+	}
+	return figures, nil
 }

@@ -28,7 +28,8 @@ func resumePart(s Sizes, own bool, jitter time.Duration) part {
 		nodes: 2, servers: clusters, slow: true,
 		figures: []figure{
 			{"half", "half are back", seconds, false}, {"most", "99 % are back", seconds, false},
-			{"peak", "peak of reads/s", count, false}, {"reads", "reads", count, false}, {"faults", "lost, repeated, reset", count, false},
+			{"peak", "peak of reads/s", count, false}, {"reads", "reads", count, false},
+			{"lost", "lost", count, false}, {"repeated", "repeated", count, false}, {"resets", "reset", count, false},
 		},
 		measure: func(ctx context.Context, t *turn) (map[string]float64, error) { return t.resume(ctx, own, jitter) },
 	}
@@ -91,7 +92,12 @@ func (t *turn) resume(ctx context.Context, own bool, jitter time.Duration) (map[
 	if err != nil {
 		return nil, err
 	}
-	result, peak, err := t.die(ctx, cb, load, counted)
+	var result node.Result
+	var peak float64
+	err = t.profiled(ctx, load.For, func() error {
+		result, peak, err = t.die(ctx, cb, load, counted)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +105,7 @@ func (t *turn) resume(ctx context.Context, own bool, jitter time.Duration) (map[
 	if err != nil {
 		return nil, err
 	}
-	complete := until(ctx, func() bool { return cb.fault.Load() != nil || complete(all, load.Rooms, result.Published) })
+	complete := until(ctx, settleWait, func() bool { return cb.fault.Load() != nil || complete(all, load.Rooms, result.Published) })
 	if fault := cb.fault.Load(); fault != nil {
 		return nil, *fault
 	}
@@ -212,13 +218,14 @@ func (r *returner) note() { r.sum.Store(int64(r.Last())) }
 
 func returnFigures(all []*returner, peak float64, reads int) map[string]float64 {
 	var back []time.Duration
-	faults := 0
+	lost, repeated, resets := 0, 0, 0
 	for _, r := range all {
 		back = append(back, r.back)
-		faults += r.Lost + r.Repeated + r.Resets
+		lost, repeated, resets = lost+r.Lost, repeated+r.Repeated, resets+r.Resets
 	}
 	return map[string]float64{
 		"half": quantile(back, 0.50).Seconds(), "most": quantile(back, 0.99).Seconds(),
-		"peak": peak, "reads": float64(reads), "faults": float64(faults),
+		"peak": peak, "reads": float64(reads),
+		"lost": float64(lost), "repeated": float64(repeated), "resets": float64(resets),
 	}
 }

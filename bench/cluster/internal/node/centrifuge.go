@@ -21,7 +21,9 @@ func newCentrifuge(o Options) (side, error) {
 	node, err := centrifuge.New(centrifuge.Config{
 		Name: o.ID, ClientChannelLimit: MaxRooms,
 		// Off unless asked for. With it clients that come back to one room at one
-		// moment share a read, which is what it is measured for here.
+		// moment share a read, which is what it is measured for here. A read that is
+		// shared may be older than the subscription: then the client has to subscribe
+		// anew, which happens to a few of thousands.
 		UseSingleFlight: true,
 	})
 	if err != nil {

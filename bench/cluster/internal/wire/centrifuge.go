@@ -91,10 +91,11 @@ func (c *Client) takeReply(line []byte) error {
 		c.Resets++
 		p.number = 0
 	}
-	for _, publication := range m.Subscribe.Publications {
-		EachNote(publication, func(n Note) { c.hear(n) })
-	}
 	p.position, p.offset = m.Subscribe.Epoch, m.Subscribe.Offset
+	for _, publication := range m.Subscribe.Publications {
+		offset := numberField(publication, `"offset":`) // may be beyond that of the reply
+		EachNote(publication, func(n Note) { c.hear(n).offset = offset })
+	}
 	c.confirm(p)
 	return nil
 }
