@@ -89,10 +89,13 @@ func (m *SocketManager) publish(ctx context.Context, at hub.Address, rec *record
 	}
 	name := storeName(at)
 	o.Profile = m.declarations.of(at).profile().Name
-	if n.wanted(name) && !n.runner.Live(name) {
+	if n.wanted(name) && !n.runner.Known(name) {
 		// The first message of an address that was only sent to until now, or one
 		// that is still being opened: its members are here.
-		if err := n.runner.Open(ctx, name); err != nil {
+		ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+		err := n.runner.Open(ctx, name)
+		cancel()
+		if err != nil {
 			return broker.Ack{}, notDone(err)
 		}
 	}
@@ -143,7 +146,7 @@ type publishAnswer struct {
 }
 
 // publishTimeout bounds how long one publish of a client holds up its next
-// messages.
+// messages, and how long any publish waits for its room to be opened.
 const publishTimeout = 5 * time.Second
 
 // publishByClient handles finch.publish.

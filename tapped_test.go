@@ -18,9 +18,17 @@ import (
 // tappedBroker is a broker of which single calls go wrong.
 type tappedBroker struct {
 	broker.Broker
+	shut     atomic.Bool                                          // no room is opened
 	loses    atomic.Bool                                          // what is sent to rooms
 	share    atomic.Pointer[func(room string, members int) error] // after the share was set
 	question atomic.Pointer[func(question []byte) error]          // instead of asking, if it is an error
+}
+
+func (b *tappedBroker) Open(ctx context.Context, rooms []string) ([]broker.Head, error) {
+	if b.shut.Load() {
+		return nil, broker.ErrUnavailable
+	}
+	return b.Broker.Open(ctx, rooms)
 }
 
 func (b *tappedBroker) Send(ctx context.Context, to broker.Target, data []byte) error {
@@ -193,5 +201,29 @@ func TestShareOfUnknownOutcomeIsWrittenAgain(t *testing.T) {
 		if here != 1 || there != 1 || err != nil {
 			t.Errorf("%d are counted here, %d on the other node, %v", here, there, err)
 		}
+	})
+}
+
+// TestPublishDoesNotWaitForEver: the room has members here, and cannot be opened;
+// whoever publishes has set no bound.
+func TestPublishDoesNotWaitForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tap := &tappedBroker{Broker: memory.New(nil)}
+		m := newChat(&finch.SocketManagerOptions{Broker: tap})
+		room := m.Room("elsewhere")
+		s := finchtest.Connect(t, m, finch.Identity{User: "ann"})
+		if err := m.Socket(s.Hello().Client).Join(t.Context(), "elsewhere"); err != nil {
+			t.Fatal(err)
+		}
+		tap.shut.Store(true)
+		began := time.Now()
+		if _, err := room.Publish(context.Background(), "say", "never"); !errors.Is(err, finch.ErrUnavailable) || time.Since(began) > 10*time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		tap.shut.Store(false)
+		if _, err := room.Publish(context.Background(), "say", "now"); err != nil {
+			t.Error(err)
+		}
+		s.Expect("say", nil)
 	})
 }

@@ -42,7 +42,7 @@ func TestStormOfRoomsIsAFewCallsAtATime(t *testing.T) {
 			t.Errorf("the heads of %d rooms are asked with %d calls, %d at a time, of %d rooms", rooms, calls, most, asked)
 		}
 		for i, r := range readers {
-			if !r.attached() || !p.runner.Live(fmt.Sprint("r", i)) {
+			if !r.attached() || !p.live(fmt.Sprint("r", i)) {
 				t.Fatalf("reader %d is not attached, or its room is not live", i)
 			}
 		}

@@ -99,6 +99,10 @@ func (f *Feed[M]) Top() broker.Position { return f.top }
 // Live reports whether messages are emitted as they come.
 func (f *Feed[M]) Live() bool { return f.state == live }
 
+// Known reports whether the room has been opened: whatever is recorded from now on
+// is emitted, if not at once.
+func (f *Feed[M]) Known() bool { return f.state != opening && !f.closed }
+
 // Closed reports whether the room cannot be opened: the feed is of no more use.
 func (f *Feed[M]) Closed() bool { return f.closed }
 

@@ -24,6 +24,9 @@ type process struct {
 	t      testing.TB
 }
 
+// live tells whether a room's messages are emitted as they come.
+func (p *process) live(room string) bool { return p.runner.With(room, func(broker.Position) {}) }
+
 func (p *process) State(broker.State, error) {}
 func (p *process) NodeUp(broker.NodeState)   {}
 func (p *process) NodeDown(broker.NodeState) {}

@@ -165,7 +165,7 @@ func TestRoomThatIsJoinedWhileItIsReleasedIsOpenedAnew(t *testing.T) {
 		r.join(t, p, "r")
 		leaves.join(t, p, "r")
 		synctest.Wait()
-		if p.runner.Live("r") || r.attached() {
+		if p.live("r") || r.attached() {
 			t.Error("a room that is being released is joined")
 		}
 		if !p.runner.Leave("r", leaves) {
@@ -214,12 +214,12 @@ func TestOpenReturnsWhenTheRoomIsLive(t *testing.T) {
 		opened := make(chan error, 1)
 		go func() { opened <- p.runner.Open(t.Context(), "r") }()
 		time.Sleep(time.Minute)
-		if len(opened) != 0 || p.runner.Live("r") {
+		if len(opened) != 0 || p.live("r") {
 			t.Fatal("a room was opened without the broker")
 		}
 		p.faulty.Mend()
-		if err := <-opened; err != nil || !p.runner.Live("r") {
-			t.Errorf("after it came back: %v, live %v", err, p.runner.Live("r"))
+		if err := <-opened; err != nil || !p.live("r") {
+			t.Errorf("after it came back: %v, live %v", err, p.live("r"))
 		}
 		at := p.publish("r", "1")
 		if top := p.runner.Top("r"); top != at {
