@@ -91,7 +91,7 @@ func (m *SocketManager) adopt(s *Socket, t *ticket, turn turn, r resumption) res
 		if already == nil {
 			break
 		}
-		if moved, ok := already.moveTo(s, turn); ok {
+		if moved, ok := already.moveTo(s, turn, r.granted); ok {
 			ses.mu.Unlock()
 			return moved
 		}
@@ -169,8 +169,8 @@ type resumption struct {
 // resumes elsewhere: it comes too late then, and takes nothing from anybody.
 func (m *SocketManager) resume(ctx context.Context, s *Socket, t *ticket, attempt uint64) resumption {
 	turn := turn{t.round, attempt}
-	if ses := m.sessions.get(t.session); ses != nil {
-		if r, ok := ses.moveTo(s, turn); ok {
+	if ses := m.sessions.get(t.session); ses != nil && !ses.outdated(turn) {
+		if r, ok := ses.moveTo(s, turn, nil); ok {
 			return r
 		}
 	}
@@ -203,10 +203,19 @@ func (ses *Session) late(t turn) bool {
 	return t.round < ses.turn.round || t.round == ses.turn.round && t.attempt > 0 && t.attempt < ses.turn.attempt
 }
 
+// outdated tells whether the session has gone on elsewhere since it was here: its
+// client took it to a node that could not ask this one for it.
+func (ses *Session) outdated(t turn) bool {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	return t.round > ses.round
+}
+
 // moveTo gives the session another socket, with the rooms that the server had
-// joined the old one to; false if the session is over. All of it is one step: a
-// client in a hurry may take the session to the next socket already.
-func (ses *Session) moveTo(s *Socket, turn turn) (r resumption, ok bool) {
+// joined the old one to, or, if it is outdated, with those that are known from
+// elsewhere; false if the session is over. All of it is one step: a client in a
+// hurry may take the session to the next socket already.
+func (ses *Session) moveTo(s *Socket, turn turn, elsewhere []string) (r resumption, ok bool) {
 	m := ses.manager
 	ses.mu.Lock()
 	switch {
@@ -222,6 +231,9 @@ func (ses *Session) moveTo(s *Socket, turn turn) (r resumption, ok bool) {
 		return r, true
 	}
 	old, granted, present := ses.strip()
+	if turn.round > ses.round {
+		granted = elsewhere
+	}
 	// This node may have had the session long ago, and the ticket be newer.
 	ses.socket, ses.turn, ses.round = s, turn, max(ses.round, turn.round)+1
 	for _, room := range granted {

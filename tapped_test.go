@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -225,5 +226,37 @@ func TestPublishDoesNotWaitForEver(t *testing.T) {
 			t.Error(err)
 		}
 		s.Expect("say", nil)
+	})
+}
+
+// TestSessionThatWentOnElsewhereIsNotTheOneThatWasLeftHere: the node to which the
+// client went could not ask for the session, and the server joined it to a room
+// there. When it comes back its first node has the session of then.
+func TestSessionThatWentOnElsewhereIsNotTheOneThatWasLeftHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes, taps := newTappedNodes(t, 2)
+		ann := finchtest.Connect(t, nodes[0], finch.Identity{User: "ann"})
+		ann.Hello()
+		ann.Drop()
+		synctest.Wait()
+		taps[1].question.Store(new(func([]byte) error { return broker.ErrUnavailable }))
+		ann.Turn(nodes[1])
+		if g := ann.Resume(); !g.Resumed {
+			t.Fatalf("%+v", g)
+		}
+		if err := first(nodes[1].Sockets()).Join(t.Context(), "server's"); err != nil {
+			t.Fatal(err)
+		}
+		ann.Skip()
+		ann.Drop()
+		synctest.Wait()
+		ann.Turn(nodes[0])
+		if g := ann.Resume(); !g.Resumed {
+			t.Fatalf("%+v", g)
+		}
+		time.Sleep(time.Second)
+		if rooms := first(nodes[0].Sockets()).Rooms(); !slices.Equal(rooms, []string{"server's"}) {
+			t.Errorf("it came back into %v", rooms)
+		}
 	})
 }

@@ -60,7 +60,7 @@ func (s *Stage) Outage(t *testing.T) {
 		bob.Expect("finch.reset", nil)
 	}
 	s.awaitServing(t, a)
-	publish(t, ann, "during", "k")
+	arrives(t, publish(t, ann, "during", "k"), ann, bob)
 	hears(t, ann, "during")
 	hears(t, bob, "during")
 	s.isWhole(t, a, b, ann, bob, late)
@@ -100,7 +100,7 @@ func (s *Stage) Filled(t *testing.T, fill, relieve func()) {
 		t.Errorf("a full store is told in %d lines", n)
 	}
 	relieve()
-	publish(t, ann, "during", "k")
+	arrives(t, publish(t, ann, "during", "k"), ann, bob)
 	hears(t, ann, "during")
 	hears(t, bob, "during")
 	s.isWhole(t, a, b, ann, bob, late)

@@ -122,13 +122,23 @@ func members(c *finchtest.Client) string {
 }
 
 // publish publishes until that succeeds, under one key.
-func publish(t *testing.T, c *finchtest.Client, text, key string) {
+func publish(t *testing.T, c *finchtest.Client, text, key string) (position string) {
 	t.Helper()
-	var err error
 	until(t, "a publish", func() bool {
-		_, _, err = c.Publish(room, "say", text, key)
+		var err error
+		position, _, err = c.Publish(room, "say", text, key)
 		return err == nil
 	})
+	return position
+}
+
+// arrives waits until clients stand at a position: a store that takes messages
+// again may not answer all questions yet, and its elections take their time.
+func arrives(t *testing.T, position string, clients ...*finchtest.Client) {
+	t.Helper()
+	for _, c := range clients {
+		until(t, "what was published arrives", func() bool { return c.Positions()[room] == position })
+	}
 }
 
 // hears fails the test unless these texts come next.

@@ -33,7 +33,7 @@ const (
 	// before the late ones. A store's election takes seconds: asking each room
 	// more often would only load what recovers.
 	backoffFirst = 50 * time.Millisecond
-	backoffMost  = 5 * time.Second
+	backoffMost  = 2 * time.Second
 	// patience is how often an answer is asked again that contradicts what the
 	// feed knows, before it is believed.
 	patience = 4

@@ -34,6 +34,14 @@ func (f *Feed[M]) Uncertain(now time.Time) {
 		// read again.
 		w := f.atWork()
 		w.doubt, w.held = true, nil
+		if w.attempts > 0 { // what failed may succeed now: the pause is not waited out
+			w.attempts = 0
+			if f.state == opening {
+				f.ask(AskOpen, now)
+			} else {
+				f.ask(AskHead, now)
+			}
+		}
 	}
 }
 
