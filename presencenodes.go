@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/finch-go/finch/broker"
@@ -23,20 +22,6 @@ type party struct {
 	missed  []partyNews // while loading
 	first   bool        // no watcher has been answered without it: there is nobody to tell what it brings
 	failed  error       // of the last load
-}
-
-// partyNews is what a node tells the others about its part of a room.
-type partyNews struct {
-	Seq    uint64        `json:"seq"`
-	People []partyPerson `json:"people,omitempty"` // how they stand now; no devices: they left
-}
-
-// partyPage is a part of a node's members, in the order of their names.
-type partyPage struct {
-	Seq    uint64        `json:"seq"` // of the node's news that are in it
-	People []partyPerson `json:"people"`
-	Count  int           `json:"count"`
-	More   bool          `json:"more"`
 }
 
 type partyPerson struct {
@@ -116,121 +101,6 @@ func (r *roster) names() map[string]struct{} {
 		}
 	}
 	return all
-}
-
-// report tells the other nodes what has changed here. The roster is locked, and
-// stays so while the broker takes it, so that news keep their order.
-func (p *presence) report(r *roster) {
-	n := p.manager.node
-	if len(r.own) == 0 {
-		return
-	}
-	own := r.own
-	r.own = nil
-	if len(n.broker.Nodes()) < 2 {
-		r.seq++
-		return
-	}
-	var people []partyPerson
-	size, most := 0, p.partyMost()
-	for name := range own {
-		who := partyPerson{Name: name}
-		if stands := r.people.get(name); stands != nil {
-			who = stands.asParty()
-		}
-		if size += who.size(); size > most && len(people) > 0 {
-			p.tellNodes(r, people)
-			people, size = nil, who.size()
-		}
-		people = append(people, who)
-	}
-	p.tellNodes(r, people)
-}
-
-// tellNodes tells the other nodes how some stand. The roster is locked.
-func (p *presence) tellNodes(r *roster, people []partyPerson) {
-	n := p.manager.node
-	r.seq++
-	body, err := json.Marshal(partyNews{r.seq, people})
-	if err == nil {
-		err = n.broadcast(hub.Address{Kind: hub.Room, Name: r.room}, &news{kind: newsPresence, body: body})
-	}
-	switch { // they find the gap with the next
-	case err == nil, errors.Is(err, broker.ErrClosed):
-	case errors.Is(err, broker.ErrUnavailable) && broker.State(n.state.Load()) != broker.Connected:
-		// That the broker is away has been said, and there may be many who come and go.
-	case p.complaint.take(time.Now()):
-		p.manager.logger.Warn("finch: other nodes do not learn who is in a room", "room", r.room, "error", err)
-	}
-}
-
-// heard is news of another node that waits to be taken notice of.
-type heard struct {
-	room, from string
-	body       []byte
-}
-
-// hear takes the news of another node. It does not wait: whoever tells it may be
-// about to hear from this node.
-func (p *presence) hear(room, from string, body []byte) {
-	p.hearing.Lock()
-	defer p.hearing.Unlock()
-	p.unheard = append(p.unheard, heard{room, from, body})
-	if len(p.unheard) == 1 {
-		go p.listen()
-	}
-}
-
-// listen takes notice of all that was heard, in its order.
-func (p *presence) listen() {
-	for {
-		p.hearing.Lock()
-		batch := slices.Clone(p.unheard)
-		p.hearing.Unlock()
-		for _, h := range batch {
-			p.notice(h.room, h.from, h.body)
-		}
-		p.hearing.Lock()
-		p.unheard = slices.Delete(p.unheard, 0, len(batch))
-		done := len(p.unheard) == 0
-		if done {
-			p.unheard = nil
-		}
-		p.hearing.Unlock()
-		if done {
-			return
-		}
-	}
-}
-
-func (p *presence) notice(room, from string, body []byte) {
-	var told partyNews
-	if err := json.Unmarshal(body, &told); err != nil {
-		p.manager.logger.Error("finch: another node's presence cannot be read", "node", from, "error", err)
-		return
-	}
-	r := p.lock(room, false)
-	if r == nil {
-		return
-	}
-	defer p.unlock(r)
-	if r.elsewhere == nil {
-		return // nobody watches here
-	}
-	of := r.elsewhere[from]
-	switch {
-	case of == nil:
-		p.load(r, from)
-	case of.loading:
-		of.missed = append(of.missed, told)
-	case told.Seq != of.seq+1:
-		p.load(r, from)
-	default:
-		of.seq = told.Seq
-		for i := range told.People {
-			p.apply(r, of, &told.People[i])
-		}
-	}
 }
 
 // follow begins to know the members on other nodes, because somebody watches.
@@ -409,93 +279,4 @@ func (p *presence) each(f func(*roster)) {
 			p.unlock(r)
 		}
 	}
-}
-
-// askParty asks a node for a page of its part of a room.
-func (n *node) askParty(ctx context.Context, node, room, after string) (page partyPage, err error) {
-	question := appendText([]byte{askMembers}, room)
-	b, err := n.broker.Ask(ctx, node, append(question, after...))
-	if err != nil {
-		return page, err
-	}
-	return page, json.Unmarshal(b, &page)
-}
-
-// party answers askMembers.
-func (p *presence) party(question []byte) ([]byte, error) {
-	room, after, ok := cutText(question)
-	if !ok {
-		return nil, errQuestion
-	}
-	page := partyPage{People: []partyPerson{}}
-	if r := p.lock(room, false); r != nil {
-		p.report(r) // so that the page and its number agree
-		var behind []*person
-		for who := range r.people.all() {
-			if who.name > string(after) {
-				behind = append(behind, who)
-			}
-		}
-		slices.SortFunc(behind, func(a, b *person) int { return strings.Compare(a.name, b.name) })
-		page.Seq, page.Count, page.More = r.seq, r.people.len(), len(behind) > memberPage
-		size, most := 0, p.partyMost()
-		for _, one := range behind[:min(len(behind), memberPage)] {
-			who := one.asParty()
-			if size += who.size(); size > most && len(page.People) > 0 {
-				page.More = true
-				break
-			}
-			page.People = append(page.People, who)
-		}
-		p.unlock(r)
-	}
-	return json.Marshal(page)
-}
-
-// pageElsewhere answers a page of a room's members on all nodes, from asking
-// each: for who does not watch.
-func (p *presence) pageElsewhere(ctx context.Context, room, after string, limit int) (members []Member, count int, more bool, err error) {
-	shares, _, err := p.manager.node.elsewhere(ctx, hub.Address{Kind: hub.Room, Name: room})
-	if err != nil {
-		return nil, 0, false, err
-	}
-	all := roster{room: room, elsewhere: map[string]*party{}}
-	end := "" // beyond this name some node has said nothing
-	own, n, cut := p.page(room, after, limit)
-	count += n
-	if cut {
-		end = own[len(own)-1].Name
-	}
-	for _, m := range own {
-		all.people.put(&person{m.Name, m.Since.UnixMilli(), int32(m.Devices), m.User != "", string(m.Data)})
-	}
-	for _, s := range shares {
-		page, err := p.manager.node.askParty(ctx, s.Node.ID, room, after)
-		switch {
-		case errors.Is(err, broker.ErrUnknownNode):
-			continue // it has just gone
-		case err != nil:
-			return nil, 0, false, err
-		}
-		of := &party{}
-		all.elsewhere[s.Node.ID] = of
-		count += page.Count
-		for i := range page.People {
-			of.people.put(page.People[i].person())
-		}
-		if page.More && len(page.People) > 0 {
-			if last := page.People[len(page.People)-1].Name; end == "" || last < end {
-				end = last
-			}
-		}
-	}
-	names := slices.SortedFunc(maps.Keys(all.names()), strings.Compare)
-	for _, name := range names {
-		if end != "" && name > end || len(members) == limit {
-			more = true
-			break
-		}
-		members = append(members, all.merged(name).member())
-	}
-	return members, count, more || end != "", nil
 }
