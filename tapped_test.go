@@ -78,6 +78,12 @@ func watchesIn(c *finchtest.Client, room string) (shownMembers, error) {
 func TestFirstNewsOfANodeThatAreLostAreFoundByTheCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nodes, taps := newTappedNodes(t, 2)
+		for _, n := range nodes { // or the one would ask the other when it comes up
+			if err := n.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
 		watcher := finchtest.Connect(t, nodes[0], finch.Identity{User: "watcher"})
 		joins(t, watcher, "chat:7")
 		if _, err := watchesIn(watcher, "chat:7"); err != nil {
