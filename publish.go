@@ -89,13 +89,8 @@ func (m *SocketManager) publish(ctx context.Context, at hub.Address, rec *record
 	}
 	name := storeName(at)
 	o.Profile = m.declarations.of(at).profile().Name
-	if n.wanted(name) && !n.runner.Known(name) {
-		// The first message of an address that was only sent to until now, or one
-		// that is still being opened: its members are here.
-		ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-		err := n.runner.Open(ctx, name)
-		cancel()
-		if err != nil {
+	if n.wanted(name) {
+		if err := n.lead(ctx, name); err != nil {
 			return broker.Ack{}, notDone(err)
 		}
 	}
@@ -109,6 +104,29 @@ func (m *SocketManager) publish(ctx context.Context, at hub.Address, rec *record
 		return ack, err
 	}
 	return ack, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+}
+
+// leadTime bounds how long a publish waits for its room to be live.
+const leadTime = 2 * time.Second
+
+// lead makes an address that has members here live, before something is recorded
+// in it: it may have been only sent to until now. In one that was live before and
+// finds out what it missed nothing would be lost; but if that ends with a reset,
+// the members would not be told what was recorded just before.
+func (n *node) lead(ctx context.Context, name string) error {
+	switch {
+	case n.runner.Live(name):
+		return nil
+	case broker.State(n.state.Load()) == broker.Down:
+		return fmt.Errorf("%w: the broker cannot be reached", broker.ErrUnavailable)
+	}
+	opening, cancel := context.WithTimeout(ctx, leadTime)
+	defer cancel()
+	err := n.runner.Open(opening, name)
+	if err != nil && opening.Err() != nil && ctx.Err() == nil && n.runner.Known(name) {
+		return nil
+	}
+	return err
 }
 
 // decided tells an error of a broker's Publish that says that nothing was
@@ -146,7 +164,7 @@ type publishAnswer struct {
 }
 
 // publishTimeout bounds how long one publish of a client holds up its next
-// messages, and how long any publish waits for its room to be opened.
+// messages.
 const publishTimeout = 5 * time.Second
 
 // publishByClient handles finch.publish.

@@ -25,7 +25,7 @@ type process struct {
 }
 
 // live tells whether a room's messages are emitted as they come.
-func (p *process) live(room string) bool { return p.runner.With(room, func(broker.Position) {}) }
+func (p *process) live(room string) bool { return p.runner.Live(room) }
 
 func (p *process) State(broker.State, error) {}
 func (p *process) NodeUp(broker.NodeState)   {}

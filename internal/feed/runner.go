@@ -181,6 +181,12 @@ func (r *Runner[M]) Open(ctx context.Context, room string) error {
 	}
 }
 
+// Live reports whether a room is open on this node and its messages are emitted
+// as they come. It is not while the feed finds out what it missed.
+func (r *Runner[M]) Live(room string) bool {
+	return r.With(room, func(broker.Position) {})
+}
+
 // Known reports whether a room is open on this node: what is recorded from now on
 // is emitted, at once or when the feed has found out what it missed.
 func (r *Runner[M]) Known(room string) (known bool) {
