@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"sync/atomic"
+	"time"
 
 	"github.com/finch-go/finch"
 	"github.com/finch-go/finch/broker"
@@ -67,14 +68,20 @@ func (h *house) manager(part string, o finch.SocketManagerOptions) *finch.Socket
 // many tells whether there may be other nodes.
 func (h *house) many() bool { return h.nodes != nil && h.nodes.Name != "" }
 
+// beginWithin is how long the brokers may take to start: longer than the lease of
+// a demo that was killed.
+const beginWithin = 20 * time.Second
+
 // begin starts the brokers, which would otherwise start when they are first
 // needed, and be wrong then.
 func (h *house) begin(ctx context.Context) error {
 	if h.nodes == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, beginWithin)
+	defer cancel()
 	for _, m := range h.started {
-		if _, _, err := m.Room("begin").Latest(ctx, finch.Position{}, 1); err != nil {
+		if err := m.Start(ctx); err != nil {
 			return err
 		}
 	}

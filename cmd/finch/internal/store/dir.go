@@ -87,8 +87,8 @@ func (s *Store) Explain(err error) error {
 	if s.Name == "" && strings.Contains(said, "cannot be used") {
 		return fmt.Errorf("another process uses %s; stop it, or choose another directory with --data", s.Where)
 	}
+	said = strings.TrimPrefix(said, "finch: the broker does not start: ")
 	said = strings.TrimPrefix(said, broker.ErrUnavailable.Error()+": ")
-	said = strings.TrimPrefix(said, "the broker does not start: ")
 	if s.Name == "" {
 		return fmt.Errorf("what %s has cannot be used: %s", s.Where, said)
 	}

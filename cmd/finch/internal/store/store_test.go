@@ -207,7 +207,7 @@ func TestOtherReasonsAreExplainedWithoutOurOwnWords(t *testing.T) {
 	port := servers.FreePort(t)
 	servers.StartRedis(t, port)
 	s := open(t, store.Options{Redis: "127.0.0.1:" + port})
-	said := s.Explain(errors.New("broker unavailable: the broker does not start: no room")).Error()
+	said := s.Explain(errors.New("finch: the broker does not start: broker unavailable: no room")).Error()
 	if want := "the server at redis://127.0.0.1:" + port + " cannot be used: no room"; said != want {
 		t.Errorf("it says %q, not %q", said, want)
 	}
