@@ -98,6 +98,39 @@ func TestMemberIsNotJudgedWhileTheFeedIsInDoubt(t *testing.T) {
 	s.noted("emit 2", "emit 3", "attach ann at 3 with 0")
 }
 
+// TestPauseEndsWhenTheBrokerIsBack: what failed often is asked again late, unless
+// the broker says that something has changed.
+func TestPauseEndsWhenTheBrokerIsBack(t *testing.T) {
+	fails := func(s *stage, kind feed.Kind, fail func(serial uint32)) (late uint32) {
+		for range 6 {
+			fail(s.wants(kind))
+		}
+		requests := s.feed.Requests()
+		if len(requests) != 1 || requests[0].After < time.Second {
+			t.Fatalf("after failures it requests %v", requests)
+		}
+		s.feed.Uncertain(s.now)
+		again := s.feed.Requests()
+		if len(again) != 1 || again[0].Kind != kind || again[0].After != 0 {
+			t.Fatalf("when the broker is back it requests %v", again)
+		}
+		fail(requests[0].Serial) // the late one is nobody's any more
+		if rest := s.feed.Requests(); len(rest) != 0 {
+			t.Fatalf("then it requests %v", rest)
+		}
+		return again[0].Serial
+	}
+	s := newStage(t)
+	opened := fails(s, feed.AskOpen, func(serial uint32) { s.feed.Opened(serial, s.now, broker.Head{}, broker.ErrUnavailable) })
+	s.feed.Opened(opened, s.now, broker.Head{Room: "r", Position: stand(1)}, nil)
+	s.feed.Uncertain(s.now)
+	head := fails(s, feed.AskHead, func(serial uint32) { s.feed.Headed(serial, s.now, broker.Head{}, broker.ErrUnavailable) })
+	s.head(head, 1)
+	if !s.feed.Live() {
+		t.Error("it is not live")
+	}
+}
+
 func TestProofOutweighsEarlierDenials(t *testing.T) {
 	s := newStage(t)
 	s.opens(1, s.now)
