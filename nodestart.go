@@ -36,18 +36,20 @@ const (
 func (m *SocketManager) Start(ctx context.Context) error {
 	n := m.node
 	for {
-		if n.started.Load() {
-			return nil
-		}
 		if !n.begin() {
 			return ErrShuttingDown
 		}
 		changed, failure := n.outcome()
+		if n.started.Load() { // asked only now: changed is not closed again
+			return nil
+		}
 		if failure != nil && !errors.Is(failure, broker.ErrUnavailable) {
 			return fmt.Errorf("finch: the broker does not start: %w", failure)
 		}
 		select {
 		case <-changed:
+		case <-n.life.Done():
+			return ErrShuttingDown
 		case <-ctx.Done():
 			if failure == nil {
 				failure = ErrUnavailable

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -169,6 +170,41 @@ func TestStartWaitsAsLongAsItMay(t *testing.T) {
 		err := m.Start(ctx)
 		if took := time.Since(began); !errors.Is(err, finch.ErrUnavailable) || !strings.Contains(err.Error(), "nobody answers") || took != 90*time.Second {
 			t.Errorf("Start gives %v after %v", err, took)
+		}
+	})
+}
+
+// A broker in memory has started before who asked for it looks.
+func TestStartOfABrokerThatIsThereDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for i := range 500 {
+			m := newChat(&finch.SocketManagerOptions{})
+			began := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			var asking sync.WaitGroup
+			for range 8 {
+				asking.Go(func() {
+					if err := m.Start(ctx); err != nil || time.Since(began) > 0 {
+						t.Errorf("manager %d: Start gives %v after %v", i, err, time.Since(began))
+					}
+				})
+			}
+			asking.Wait()
+			cancel()
+			m.Shutdown(t.Context())
+		}
+	})
+}
+
+func TestStartEndsWithItsManager(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger, _ := newLogbook()
+		m := newChat(&finch.SocketManagerOptions{Broker: unreached(), Secret: []byte("secret"), Logger: logger})
+		time.AfterFunc(time.Second, func() { m.Shutdown(t.Context()) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := m.Start(ctx); !errors.Is(err, finch.ErrShuttingDown) {
+			t.Errorf("Start gives %v", err)
 		}
 	})
 }
