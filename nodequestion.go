@@ -35,14 +35,13 @@ const (
 
 // takeFrom takes a session from the node that had it last, and with it the rooms
 // that the server had joined it to.
-func (n *node) takeFrom(ctx context.Context, from, session string, turn turn) (granted []string, answered sessionAnswer) {
+func (n *node) takeFrom(ctx context.Context, c claim) (granted []string, answered sessionAnswer) {
 	if !n.caps.Cluster || n.ready(ctx) != nil {
 		return nil, sessionUnknown
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	question := binary.AppendUvarint(binary.AppendUvarint([]byte{askSession}, turn.round), turn.attempt)
-	answer, err := n.broker.Ask(ctx, from, append(question, session...))
+	answer, err := n.broker.Ask(ctx, c.node, c.question())
 	if err != nil || len(answer) == 0 {
 		return nil, sessionUnknown
 	}
@@ -65,23 +64,37 @@ func (v *nodeSink) Answer(ctx context.Context, from string, question []byte) ([]
 		return v.manager.presence.news(question[1:])
 	case len(question) > 0 && question[0] == askSecret:
 		return v.manager.sealer.mark, nil
-	case len(question) == 0 || question[0] != askSession:
-		return nil, errQuestion
+	case len(question) > 0 && question[0] == askSession:
+		return v.surrender(question[1:])
 	}
-	rest := question[1:]
-	var turn turn
-	for _, number := range []*uint64{&turn.round, &turn.attempt} {
+	return nil, errQuestion
+}
+
+// question is the claim as another node is asked.
+func (c claim) question() []byte {
+	b := []byte{askSession}
+	for _, t := range []turn{c.turn, c.written} {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, t.round), t.attempt)
+	}
+	return append(b, c.session...)
+}
+
+// surrender gives a session away to the node that asks for it.
+func (v *nodeSink) surrender(question []byte) ([]byte, error) {
+	c := claim{node: v.id}
+	for _, number := range []*uint64{&c.turn.round, &c.turn.attempt, &c.written.round, &c.written.attempt} {
 		n := 0
-		if *number, n = binary.Uvarint(rest); n <= 0 {
+		if *number, n = binary.Uvarint(question); n <= 0 {
 			return nil, errQuestion
 		}
-		rest = rest[n:]
+		question = question[n:]
 	}
-	ses := v.manager.sessions.get(string(rest))
+	c.session = string(question)
+	ses := v.manager.sessions.get(c.session)
 	if ses == nil {
 		return []byte{byte(sessionUnknown)}, nil
 	}
-	granted, how := ses.surrender(turn)
+	granted, how := ses.surrender(c)
 	answer := []byte{byte(how)}
 	for _, room := range granted {
 		answer = appendText(answer, room)

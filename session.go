@@ -47,8 +47,7 @@ type Session struct {
 	grace   *time.Timer
 	drops   int // counts graces: a timer that fired late is known by it
 	over    bool
-	round   uint64 // how many times it was resumed
-	turn    turn   // of the connection that has it
+	turn    turn // of the connection that has it
 }
 
 // User returns who is behind the session; empty if nobody in particular.
@@ -83,15 +82,15 @@ func (m *SocketManager) begin(s *Socket) *Session {
 
 // adopt makes a session that is not here yet that of a socket. If it has come
 // here meanwhile, with another socket of the client, it is moved.
-func (m *SocketManager) adopt(s *Socket, t *ticket, turn turn, r resumption) resumption {
-	ses := &Session{manager: m, id: t.session, user: t.user, round: t.round + 1, turn: turn}
+func (m *SocketManager) adopt(s *Socket, c claim, user string, r resumption) resumption {
+	ses := &Session{manager: m, id: c.session, user: user, turn: c.turn}
 	ses.mu.Lock() // whoever finds it waits until the socket has it
 	for {
 		already := m.sessions.put(ses)
 		if already == nil {
 			break
 		}
-		if moved, ok := already.moveTo(s, turn, r.granted); ok {
+		if moved, ok := already.moveTo(s, c, &r); ok {
 			ses.mu.Unlock()
 			return moved
 		}
@@ -168,15 +167,15 @@ type resumption struct {
 // A hello may wait on a node that stands still, while its client gives up and
 // resumes elsewhere: it comes too late then, and takes nothing from anybody.
 func (m *SocketManager) resume(ctx context.Context, s *Socket, t *ticket, attempt uint64) resumption {
-	turn := turn{t.round, attempt}
-	if ses := m.sessions.get(t.session); ses != nil && !ses.outdated(turn) {
-		if r, ok := ses.moveTo(s, turn, nil); ok {
+	c := t.claims(attempt)
+	if ses := m.sessions.get(c.session); ses != nil {
+		if r, ok := ses.moveTo(s, c, nil); ok {
 			return r
 		}
 	}
 	r := resumption{granted: t.rooms}
 	if t.node != m.node.id {
-		switch granted, answer := m.node.takeFrom(ctx, t.node, t.session, turn); answer {
+		switch granted, answer := m.node.takeFrom(ctx, c); answer {
 		case sessionGiven:
 			r.granted, r.held = granted, true
 		case sessionKept:
@@ -184,7 +183,7 @@ func (m *SocketManager) resume(ctx context.Context, s *Socket, t *ticket, attemp
 			return resumption{}
 		}
 	}
-	return m.adopt(s, t, turn, r)
+	return m.adopt(s, c, t.user, r)
 }
 
 // superseded closes a socket that came too late for its session.
@@ -192,37 +191,20 @@ func (s *Socket) superseded() {
 	s.close(protocol.CloseReplaced, "a later connection has this session")
 }
 
-// A turn is a client's try to resume: with which of the session's tickets, and
-// the client's own number of the connection, 0 if it numbers none. Of two tries
-// the later one has the session.
-type turn struct{ round, attempt uint64 }
-
-// late tells whether a try is older than that of the connection that has the
-// session. Called with mu held.
-func (ses *Session) late(t turn) bool {
-	return t.round < ses.turn.round || t.round == ses.turn.round && t.attempt > 0 && t.attempt < ses.turn.attempt
-}
-
-// outdated tells whether the session has gone on elsewhere since it was here: its
-// client took it to a node that could not ask this one for it.
-func (ses *Session) outdated(t turn) bool {
-	ses.mu.Lock()
-	defer ses.mu.Unlock()
-	return t.round > ses.round
-}
-
 // moveTo gives the session another socket, with the rooms that the server had
-// joined the old one to, or, if it is outdated, with those that are known from
-// elsewhere; false if the session is over. All of it is one step: a client in a
-// hurry may take the session to the next socket already.
-func (ses *Session) moveTo(s *Socket, turn turn, elsewhere []string) (r resumption, ok bool) {
+// joined the old one to. If it is outdated, these are those that are known from
+// elsewhere, and false is answered as long as nobody has asked there, as for a
+// session that is over. All of it is one step: a client in a hurry may take the
+// session to the next socket already.
+func (ses *Session) moveTo(s *Socket, c claim, elsewhere *resumption) (r resumption, ok bool) {
 	m := ses.manager
 	ses.mu.Lock()
+	outdated := ses.outdated(c)
 	switch {
-	case ses.over:
+	case ses.over || outdated && elsewhere == nil:
 		ses.mu.Unlock()
 		return r, false
-	case ses.late(turn):
+	case c.turn.before(ses.turn):
 		ses.mu.Unlock()
 		s.superseded()
 		return r, true
@@ -231,11 +213,10 @@ func (ses *Session) moveTo(s *Socket, turn turn, elsewhere []string) (r resumpti
 		return r, true
 	}
 	old, granted, present := ses.strip()
-	if turn.round > ses.round {
-		granted = elsewhere
+	if outdated {
+		granted = elsewhere.granted
 	}
-	// This node may have had the session long ago, and the ticket be newer.
-	ses.socket, ses.turn, ses.round = s, turn, max(ses.round, turn.round)+1
+	ses.socket, ses.turn = s, c.turn
 	for _, room := range granted {
 		s.grant(room)
 	}
@@ -249,14 +230,14 @@ func (ses *Session) moveTo(s *Socket, turn turn, elsewhere []string) (r resumpti
 
 // surrender ends the session on this node, because its client has come to
 // another.
-func (ses *Session) surrender(turn turn) (granted []string, answer sessionAnswer) {
+func (ses *Session) surrender(c claim) (granted []string, answer sessionAnswer) {
 	m := ses.manager
 	ses.mu.Lock()
 	switch {
-	case ses.over:
+	case ses.over || ses.outdated(c):
 		ses.mu.Unlock()
 		return nil, sessionUnknown
-	case ses.late(turn):
+	case c.turn.before(ses.turn):
 		ses.mu.Unlock()
 		return nil, sessionKept
 	}
@@ -429,7 +410,7 @@ func (s *Socket) ticketNow() string {
 		return ""
 	}
 	m := s.manager
-	t := &ticket{session: ses.id, user: ses.user, node: m.node.id, round: ses.rounds(),
+	t := &ticket{session: ses.id, user: ses.user, node: m.node.id, turn: ses.lastTurn(),
 		expires: time.Now().Add(m.ticketAge), rooms: s.grants()}
 	text, whole := m.sealer.seal(t)
 	if !whole && m.undeclaredHint.take(time.Now()) {
@@ -438,9 +419,9 @@ func (s *Socket) ticketNow() string {
 	return text
 }
 
-// rounds answers how many times the session was resumed.
-func (ses *Session) rounds() uint64 {
+// lastTurn answers the turn of the connection that has the session, or had it.
+func (ses *Session) lastTurn() turn {
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
-	return ses.round
+	return ses.turn
 }

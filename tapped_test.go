@@ -268,3 +268,87 @@ func TestSessionThatWentOnElsewhereIsNotTheOneThatWasLeftHere(t *testing.T) {
 		}
 	})
 }
+
+// TestHelloThatWasLateLeavesNoSessionToComeBackTo: a client gave up on a node that
+// stood still, and went back to the one before, where the server joined it to a
+// room. Meanwhile the hello was heard, as often as the client had tried.
+func TestHelloThatWasLateLeavesNoSessionToComeBackTo(t *testing.T) {
+	for tries := range 4 {
+		synctest.Test(t, func(t *testing.T) {
+			nodes, taps := newTappedNodes(t, 2)
+			ann := finchtest.Connect(t, nodes[0], finch.Identity{User: "ann"})
+			ticket := ann.Hello().Ticket
+			ann.Drop()
+			synctest.Wait()
+			silent := func([]byte) error { return broker.ErrUnavailable }
+			taps[1].question.Store(&silent)
+			for range tries {
+				late := finchtest.Connect(t, nodes[1], finch.Identity{User: "ann"})
+				late.Send("finch.hello", map[string]any{"version": 1, "ticket": ticket, "attempt": 1})
+				synctest.Wait()
+				late.Drop()
+				synctest.Wait()
+			}
+			if g := ann.Resume(); !g.Resumed {
+				t.Fatalf("%+v", g)
+			}
+			if err := first(nodes[0].Sockets()).Join(t.Context(), "server's"); err != nil {
+				t.Fatal(err)
+			}
+			ann.Skip()
+			ann.Drop()
+			synctest.Wait()
+			ann.Turn(nodes[1])
+			if g := ann.Resume(); !g.Resumed {
+				t.Fatalf("%+v", g)
+			}
+			time.Sleep(time.Second)
+			if rooms := first(nodes[1].Sockets()).Rooms(); !slices.Equal(rooms, []string{"server's"}) {
+				t.Errorf("after %d late hellos it came back into %v", tries, rooms)
+			}
+		})
+	}
+}
+
+// TestHelloThatIsLateFindsNothingInTheNextLifeOfItsNode: a node was restarted, and
+// its ticket of before is newer than what a late hello has left there since.
+func TestHelloThatIsLateFindsNothingInTheNextLifeOfItsNode(t *testing.T) {
+	for to := range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			c := memory.NewCluster(nil)
+			start := func(id int) *finch.SocketManager {
+				m := newChat(&finch.SocketManagerOptions{Broker: c.Node(), NodeID: fmt.Sprint("node", id), Secret: []byte("the same on all")})
+				t.Cleanup(func() { m.Shutdown(context.WithoutCancel(t.Context())) })
+				if err := m.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				return m
+			}
+			nodes := []*finch.SocketManager{start(0), start(1)}
+			ann := finchtest.Connect(t, nodes[0], finch.Identity{User: "ann"})
+			ticket := ann.Hello().Ticket
+			ann.Drop()
+			synctest.Wait()
+			ann.Resume()
+			if err := first(nodes[0].Sockets()).Join(t.Context(), "server's"); err != nil {
+				t.Fatal(err)
+			}
+			ann.Skip()
+			nodes[0].Shutdown(t.Context())
+			nodes[0] = start(0)
+			late := finchtest.Connect(t, nodes[0], finch.Identity{User: "ann"})
+			late.Send("finch.hello", map[string]any{"version": 1, "ticket": ticket, "attempt": 1})
+			synctest.Wait()
+			late.Drop()
+			synctest.Wait()
+			ann.Turn(nodes[to])
+			if g := ann.Resume(); !g.Resumed {
+				t.Fatalf("%+v", g)
+			}
+			time.Sleep(time.Second)
+			if rooms := first(nodes[to].Sockets()).Rooms(); !slices.Equal(rooms, []string{"server's"}) {
+				t.Errorf("on node %d it came back into %v", to, rooms)
+			}
+		})
+	}
+}

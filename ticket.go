@@ -19,7 +19,7 @@ type ticket struct {
 	user    string
 	node    string // where the session lived when this was written
 	expires time.Time
-	round   uint64   // how many times the session had been resumed
+	turn    turn     // of the connection for which it was written
 	rooms   []string // that the server joined the session to
 }
 
@@ -76,7 +76,7 @@ func newSealer(secret []byte) sealer {
 // whether none was.
 func (s sealer) seal(t *ticket) (text string, whole bool) {
 	b := binary.AppendVarint(nil, t.expires.Unix())
-	b = binary.AppendUvarint(b, t.round)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, t.turn.round), t.turn.attempt)
 	for _, field := range []string{t.session, t.user, t.node} {
 		b = appendText(b, field)
 	}
@@ -111,10 +111,12 @@ func (s sealer) open(text string, now time.Time) (*ticket, error) {
 	}
 	t := &ticket{expires: time.Unix(expires, 0)}
 	b = b[n:]
-	if t.round, n = binary.Uvarint(b); n <= 0 {
-		return nil, errBadTicket
+	for _, number := range []*uint64{&t.turn.round, &t.turn.attempt} {
+		if *number, n = binary.Uvarint(b); n <= 0 {
+			return nil, errBadTicket
+		}
+		b = b[n:]
 	}
-	b = b[n:]
 	ok := true
 	for _, field := range []*string{&t.session, &t.user, &t.node} {
 		if *field, b, ok = cutText(b); !ok {
