@@ -21,7 +21,6 @@ type Broker struct {
 	options Options
 	wrong   error // of the options
 	rhythm  rhythm
-	window  string // DedupeWindow in milliseconds
 	names   *names
 
 	used    atomic.Bool // Start succeeded, or runs, or Close was called
@@ -79,7 +78,6 @@ func New(options Options) *Broker {
 		instance: newEpoch().String(), lines: lines{open: map[string]*line{}}, shares: shares{members: map[string]int{}},
 	}
 	b.options, b.wrong = options.withDefaults()
-	b.window = inMilliseconds(b.options.DedupeWindow)
 	b.life, b.end = context.WithCancel(context.Background())
 	return b
 }

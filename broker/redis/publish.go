@@ -48,16 +48,13 @@ func (b *Broker) Publish(ctx context.Context, room string, data []byte, o broker
 	tail := appendTail(make([]byte, 0, len(data)+len(o.Key)+len(o.From)+2*binary.MaxVarintLen64), o.Key, o.From, data)
 	keys := make([]string, 2, 3)
 	keys[0], keys[1] = b.names.key(kindHead, room), b.names.key(kindMessages, room)
-	args := []string{
-		b.names.channel(kindRoom, room), textOf(fresh[:8]), textOf(fresh[8:]), textOf(tail),
-		profile.size, profile.age, profile.keep, "", "",
-	}
+	order := append(append(make([]byte, 0, orderSize), fresh[:]...), profile[:]...)
 	if o.Key != "" {
 		keys = append(keys, b.names.publishKey(room, newKeyID(room, o.Publisher, o.Key)))
 		sum := sha256.Sum256(data)
-		args[7], args[8] = string(sum[:16]), b.window
+		order = appendNumber(append(order, sum[:16]...), milliseconds(b.options.DedupeWindow), 6)
 	}
-	answer, err := b.run(ctx, publishScript, keys, args).ToString()
+	answer, err := b.run(ctx, publishScript, keys, []string{b.names.channel(kindRoom, room), textOf(order), textOf(tail)}).ToString()
 	switch {
 	case err != nil:
 		return broker.Ack{}, b.unknown(ctx, err)
@@ -69,25 +66,40 @@ func (b *Broker) Publish(ctx context.Context, room string, data []byte, o broker
 	return broker.Ack{Position: parsePlace(answer[1:]), Duplicate: answer[0] == '='}, nil
 }
 
-// A scriptProfile is a profile as the publish script is told of it.
-type scriptProfile struct{ size, age, keep string }
+// The publish script is told what to do by an order, all in one, because each
+// argument of a script costs the server time:
+//
+//	tag                                       8 bytes
+//	epoch of a room that begins now           8 bytes
+//	size (3), age (5) of the profile          in milliseconds; an age of 0 removes none
+//	how long the head is kept                 6 bytes, in milliseconds; 0 for ever
+//	hash of the data                          16 bytes, if the message has a key, and
+//	how long that is remembered               6 bytes, in milliseconds
+const orderSize = 8 + 8 + profileSize + 16 + 6
+
+const profileSize = 3 + 5 + 6
+
+// A scriptProfile is a profile as it stands in an order.
+type scriptProfile [profileSize]byte
 
 // newScriptProfile: a head is kept for as long as the messages, and ForgetAfter;
 // where nothing ever removes the messages, for ever.
 func newScriptProfile(p broker.Profile, forgetAfter time.Duration) *scriptProfile {
-	s := &scriptProfile{size: strconv.Itoa(p.Size), age: "0", keep: "0"}
+	var age, keep time.Duration
 	if p.Size == 0 {
-		s.keep = inMilliseconds(forgetAfter)
+		keep = forgetAfter
 	} else if p.Age > 0 {
-		s.age, s.keep = inMilliseconds(p.Age), inMilliseconds(p.Age+forgetAfter)
+		age, keep = p.Age, p.Age+forgetAfter
 	}
-	return s
+	s := appendNumber(make([]byte, 0, profileSize), int64(p.Size), 3)
+	s = appendNumber(s, milliseconds(age), 5)
+	return (*scriptProfile)(appendNumber(s, milliseconds(keep), 6))
 }
 
-// inMilliseconds rounds up, because zero has a meaning of its own.
-func inMilliseconds(d time.Duration) string {
-	return strconv.FormatInt(int64((d+time.Millisecond-1)/time.Millisecond), 10)
-}
+// milliseconds rounds up, because zero has a meaning of its own.
+func milliseconds(d time.Duration) int64 { return int64((d + time.Millisecond - 1) / time.Millisecond) }
+
+func inMilliseconds(d time.Duration) string { return strconv.FormatInt(milliseconds(d), 10) }
 
 // Purge is documented at broker.Broker.
 func (b *Broker) Purge(ctx context.Context, room string) error {

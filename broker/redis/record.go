@@ -80,7 +80,15 @@ func number(b string) (n uint64) {
 	return n
 }
 
-func milliseconds(b string) time.Time { return time.UnixMilli(int64(number(b))) }
+// appendNumber appends a number as so many bytes.
+func appendNumber(b []byte, n int64, size int) []byte {
+	for ; size > 0; size-- {
+		b = append(b, byte(n>>(8*(size-1))))
+	}
+	return b
+}
+
+func moment(b string) time.Time { return time.UnixMilli(int64(number(b))) }
 
 func parseHead(b string) (head, error) {
 	if len(b) != headSize {
@@ -93,7 +101,7 @@ func parseHead(b string) (head, error) {
 		squeezed: b[0]&1 != 0,
 	}
 	if h.position.Tag != 0 {
-		h.at = milliseconds(b[24:30])
+		h.at = moment(b[24:30])
 	}
 	return h, nil
 }
@@ -121,7 +129,7 @@ func parseRecord(room, b string) (broker.Message, error) {
 		PrevTag:  number(b[24:32]),
 		Key:      key,
 		From:     from,
-		At:       milliseconds(b[32:38]),
+		At:       moment(b[32:38]),
 		Data:     bytesOf(data),
 	}
 	if m.Position.Offset == 0 || m.Position.Tag == 0 {

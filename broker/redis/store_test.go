@@ -182,6 +182,16 @@ func (s *store) left(key string) time.Duration {
 	return time.Duration(ms) * time.Millisecond
 }
 
+// length is how many elements a list has.
+func (s *store) length(key string) int {
+	s.t.Helper()
+	n, err := s.client.Do(context.Background(), s.client.B().Llen().Key(key).Build()).AsInt64()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return int(n)
+}
+
 // fields are the fields of a hash.
 func (s *store) fields(key string) []string {
 	s.t.Helper()

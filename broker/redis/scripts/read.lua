@@ -13,12 +13,12 @@ local head = redis.call('GET', KEYS[1])
 if not head then
 	return {}
 end
-local _, _, top, _, _, _, age = struct.unpack('>Bc8I7c8I6I3I5', head)
+local _, _, top, _, _, size, age = struct.unpack('>Bc8I7c8I6I3I5', head)
 local from, before, limit, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
 
 local kept = redis.call('LLEN', KEYS[2])
 local base = top - kept + 1 -- the offset of the list's first
-local first = base
+local first = math.max(base, top - size + 1) -- what is before was left for later by publish.lua
 if age > 0 then
 	-- Those that are too old and have not been trimmed yet, by halving.
 	local time = redis.call('TIME')
@@ -32,7 +32,7 @@ if age > 0 then
 			high = middle
 		end
 	end
-	first = base + low
+	first = math.max(first, base + low)
 end
 
 local low, high, more = math.max(from, first), top, 0
