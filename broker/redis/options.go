@@ -55,8 +55,8 @@ type Options struct {
 	DedupeWindow time.Duration
 	// ForgetAfter is how long the head of a room is known, at about 190 bytes,
 	// after its messages have expired and the last node has released it, or up to an
-	// eighth longer. Afterwards it begins anew, with another epoch. Zero is 72 hours. A room whose profile has
-	// no age is never forgotten.
+	// eighth longer. Afterwards it begins anew, with another epoch. Zero is 72
+	// hours. A room whose profile has no age is never forgotten.
 	ForgetAfter time.Duration
 	// Timeout is how long the server may take to answer, and to take a connection,
 	// before the connection is given up. Zero is 5 seconds.
