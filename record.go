@@ -2,11 +2,9 @@ package finch
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/internal/hub"
@@ -96,7 +94,7 @@ func parseRecord(b []byte) (r record, err error) {
 			return r, errRecord
 		}
 	}
-	if protocol.CheckPath(r.path) != nil || !r.binary && !(json.Valid(b) && utf8.Valid(b)) {
+	if protocol.CheckPath(r.path) != nil || !r.binary && !protocol.Valid(b) {
 		return r, errRecord
 	}
 	r.data = b

@@ -36,7 +36,7 @@ func Marshal(v any) (json.RawMessage, error) {
 		if v == nil {
 			return json.RawMessage("null"), nil
 		}
-		if !json.Valid(v) {
+		if !validJSON(v) {
 			return nil, errDataJSON
 		}
 		return checkUTF8(v)
