@@ -70,16 +70,23 @@ const (
 type declared struct {
 	pattern roomPattern
 	RoomOptions
-	place string
+	place   string
+	history broker.Profile
 }
 
-// profile is the history of the rooms. Its name says what it is, so that rooms
-// of two patterns that keep the same share one.
+func declare(p roomPattern, o RoomOptions, place string) *declared {
+	// The profile's name says what it is, so that rooms of two patterns that keep the
+	// same share one.
+	name := fmt.Sprintf("n%d-a%d", o.HistorySize, o.HistoryAge.Milliseconds())
+	return &declared{p, o, place, broker.Profile{Name: name, Size: o.HistorySize, Age: o.HistoryAge}}
+}
+
+// profile is the history of the rooms.
 func (d *declared) profile() broker.Profile {
 	if d == nil {
 		return broker.DefaultProfile
 	}
-	return broker.Profile{Name: fmt.Sprintf("n%d-a%d", d.HistorySize, d.HistoryAge.Milliseconds()), Size: d.HistorySize, Age: d.HistoryAge}
+	return d.history
 }
 
 func (d *declared) policy() hub.Policy {
@@ -117,7 +124,7 @@ func (m *SocketManager) DeclareRooms(pattern string, o RoomOptions) {
 	if err != nil {
 		panic(fmt.Sprintf("finch: %s: the pattern of rooms %q: %v", at, pattern, err))
 	}
-	d := &declared{p, o, at}
+	d := declare(p, o, at)
 	m.declarations.check(d)
 	var all []*declared
 	if old := m.declarations.rooms.Load(); old != nil {
@@ -143,12 +150,12 @@ func (m *SocketManager) DeclareRooms(pattern string, o RoomOptions) {
 // published to a user waits for devices that come back. Presence, MaxMembers and
 // the Can functions have no meaning there. It panics as DeclareRooms does.
 func (m *SocketManager) DeclareUsers(o RoomOptions) {
-	m.declarations.declare(&m.declarations.users, &declared{roomPattern{text: "\x00users"}, o, place()})
+	m.declarations.declare(&m.declarations.users, declare(roomPattern{text: "\x00users"}, o, place()))
 }
 
 // DeclareEveryone is DeclareUsers for [SocketManager.Everyone].
 func (m *SocketManager) DeclareEveryone(o RoomOptions) {
-	m.declarations.declare(&m.declarations.everyone, &declared{roomPattern{text: "\x00everyone"}, o, place()})
+	m.declarations.declare(&m.declarations.everyone, declare(roomPattern{text: "\x00everyone"}, o, place()))
 }
 
 func (c *declarations) declare(into *atomic.Pointer[declared], d *declared) {
