@@ -13,7 +13,7 @@ local head = redis.call('GET', KEYS[1])
 if not head then
 	return {}
 end
-local _, _, top, _, _, size, age = struct.unpack('>Bc8I7c8I6I3I5', head)
+local _, _, top, _, _, size, age, oldest = struct.unpack('>Bc8I7c8I6I3I5I6', head)
 local from, before, limit, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
 
 local kept = redis.call('LLEN', KEYS[2])
@@ -24,6 +24,9 @@ if age > 0 then
 	local time = redis.call('TIME')
 	local now = time[1] * 1000 + math.floor(time[2] / 1000)
 	local low, high = 0, kept
+	if oldest + age > now then
+		high = 0 -- there are none
+	end
 	while low < high do
 		local middle = math.floor((low + high) / 2)
 		if struct.unpack('>I6', redis.call('LINDEX', KEYS[2], middle), 33) + age <= now then
