@@ -64,7 +64,7 @@ func (m *SocketManager) adopt(s *Socket, c claim, user string, r resumption) res
 		r.session = ses
 		ses.mu.Unlock()
 	case r.held: // the socket has ended; the node that had the session gave it away
-		ses.granted = r.granted
+		ses.away = &absence{granted: r.granted}
 		ses.await(CloseReason{Code: protocol.CloseAbnormal})
 		ses.mu.Unlock()
 		r = resumption{}

@@ -40,14 +40,18 @@ type Session struct {
 
 	events sync.Mutex // held while a callback runs, so that they keep their order; taken before mu
 
-	mu      sync.Mutex // guards everything below; taken before a Socket's
-	socket  *Socket    // nil while dropped
-	granted []string   // while dropped: the rooms the server joined it to
-	present []seat     // while dropped: the rooms that still show it
-	grace   *time.Timer
-	drops   int // counts graces: a timer that fired late is known by it
-	over    bool
-	turn    turn // of the connection that has it
+	mu     sync.Mutex // guards everything below; taken before a Socket's
+	socket *Socket    // nil while dropped
+	away   *absence   // while dropped
+	over   bool
+	turn   turn // of the connection that has it
+}
+
+// An absence is the time in which a session is dropped. Guarded by Session.mu.
+type absence struct {
+	granted []string    // the rooms the server joined it to
+	present []seat      // the rooms that still show it
+	grace   *time.Timer // nil: it is about to end
 }
 
 // User returns who is behind the session; empty if nobody in particular.
@@ -82,9 +86,8 @@ func (m *SocketManager) begin(s *Socket) *Session {
 
 // await begins the grace of a session that has no socket. Called with mu held.
 func (ses *Session) await(why CloseReason) {
-	ses.drops++
-	drop := ses.drops
-	ses.grace = time.AfterFunc(ses.manager.grace, func() { ses.leave(why, drop) })
+	away := ses.away
+	away.grace = time.AfterFunc(ses.manager.grace, func() { ses.leave(why, away) })
 }
 
 // take makes a session the socket's; false if the socket has ended.
@@ -118,13 +121,15 @@ func (s *Socket) Session() *Session { return s.session() }
 // revoke takes a session that has no socket out of a room.
 func (ses *Session) revoke(room string) {
 	ses.mu.Lock()
-	if i := slices.Index(ses.granted, room); i >= 0 {
-		ses.granted = slices.Delete(ses.granted, i, i+1)
-	}
 	var gone []seat
-	if i := slices.IndexFunc(ses.present, func(at seat) bool { return at.isIn(room) }); i >= 0 {
-		gone = append(gone, ses.present[i])
-		ses.present = slices.Delete(ses.present, i, i+1)
+	if away := ses.away; away != nil {
+		if i := slices.Index(away.granted, room); i >= 0 {
+			away.granted = slices.Delete(away.granted, i, i+1)
+		}
+		if i := slices.IndexFunc(away.present, func(at seat) bool { return at.isIn(room) }); i >= 0 {
+			gone = append(gone, away.present[i])
+			away.present = slices.Delete(away.present, i, i+1)
+		}
 	}
 	ses.mu.Unlock()
 	ses.manager.presence.goodbye(gone)
@@ -133,16 +138,19 @@ func (ses *Session) revoke(room string) {
 // strip takes from the session what its next socket gets: its old socket, if
 // there is one, and what it kept or that socket has. Called with mu held.
 func (ses *Session) strip() (old *Socket, granted []string, present []seat) {
-	old, granted, present = ses.socket, ses.granted, ses.present
-	ses.socket, ses.granted, ses.present = nil, nil, nil
-	if ses.grace != nil {
-		ses.grace.Stop()
-		ses.grace = nil
+	if old = ses.socket; old != nil {
+		ses.socket = nil
+		return old, old.grants(), ses.manager.presence.handOver(old)
 	}
-	if old != nil {
-		granted, present = old.grants(), ses.manager.presence.handOver(old)
+	away := ses.away
+	if away == nil {
+		return nil, nil, nil
 	}
-	return old, granted, present
+	if away.grace != nil {
+		away.grace.Stop()
+	}
+	ses.away = nil
+	return nil, away.granted, away.present
 }
 
 // grants answers the rooms that the server joined the socket to.
@@ -168,15 +176,14 @@ func (ses *Session) lost(s *Socket, why CloseReason) {
 		m.presence.goodbye(present)
 		return
 	}
-	ses.socket = nil
-	ses.granted, ses.present = s.grants(), present
+	ses.socket, ses.away = nil, &absence{granted: s.grants(), present: present}
 	final := protocol.ActionOf(why.Code) == protocol.ActionStop || m.grace <= 0
 	if !final {
 		ses.await(why)
 	}
 	ses.mu.Unlock()
 	if final {
-		ses.end(why, 0)
+		ses.end(why, nil)
 		return
 	}
 	m.guardSession("OnDrop", m.sessionEvent.OnDrop != nil, func() { m.sessionEvent.OnDrop(m.alive, ses) })
@@ -193,19 +200,19 @@ func (ses *Session) resumed(ctx context.Context, s *Socket) {
 	m.guardSession("OnResume", m.sessionEvent.OnResume != nil, func() { m.sessionEvent.OnResume(ctx, ses, s) })
 }
 
-// leave ends a session that has no socket: at the end of one of its graces, or
-// (0) whichever it is.
-func (ses *Session) leave(why CloseReason, drop int) {
+// leave ends a session that has no socket: at the end of an absence, which may have
+// ended otherwise meanwhile, or (nil) whichever it is.
+func (ses *Session) leave(why CloseReason, away *absence) {
 	ses.events.Lock()
 	defer ses.events.Unlock()
-	ses.end(why, drop)
+	ses.end(why, away)
 }
 
 // end is leave with events held.
-func (ses *Session) end(why CloseReason, drop int) {
+func (ses *Session) end(why CloseReason, away *absence) {
 	m := ses.manager
 	ses.mu.Lock()
-	if ses.socket != nil || ses.over || drop != 0 && drop != ses.drops {
+	if ses.socket != nil || ses.over || away != nil && away != ses.away {
 		ses.mu.Unlock()
 		return
 	}

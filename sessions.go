@@ -59,7 +59,7 @@ func (l *sessions) all() []*Session {
 // endSessions lets the sessions leave that wait for their clients.
 func (m *SocketManager) endSessions(why CloseReason) {
 	for _, ses := range m.sessions.all() {
-		ses.leave(why, 0)
+		ses.leave(why, nil)
 	}
 }
 
