@@ -49,20 +49,21 @@ type answer struct {
 func (s *Socket) ask() (protocol.ID, <-chan answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.extras().asks.open()
+	return s.begin().asks.open()
 }
 
 func (s *Socket) unask(id protocol.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.more.asks.close(id)
+	s.doings().asks.close(id)
 }
 
 // asking tells whether some question waits.
 func (s *Socket) asking() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.more != nil && len(s.more.asks.waiting) > 0
+	d := s.doings()
+	return d != nil && len(d.asks.waiting) > 0
 }
 
 // settle gives the question that an envelope answers its answer; false if the
@@ -70,15 +71,16 @@ func (s *Socket) asking() bool {
 func (s *Socket) settle(e *protocol.Envelope, binary []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.more != nil && s.more.asks.settle(e, binary)
+	d := s.doings()
+	return d != nil && d.asks.settle(e, binary)
 }
 
 // failAsks ends all questions.
 func (s *Socket) failAsks(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.more != nil {
-		s.more.asks.fail(err)
+	if d := s.doings(); d != nil {
+		d.asks.fail(err)
 	}
 }
 

@@ -47,11 +47,12 @@ func (s *Socket) goOn(at hub.Address, from broker.Position) {
 func (s *Socket) pauseCatchUp(at hub.Address) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.more == nil || s.closing {
+	d := s.doings()
+	if d == nil || s.closing {
 		return
 	}
-	if l, ok := s.more.lagging[at]; ok {
-		s.more.lagging[at] = lag{from: l.from}
+	if l, ok := d.lagging[at]; ok {
+		d.lagging[at] = lag{from: l.from}
 		time.AfterFunc(portionPause, s.catchUp)
 	}
 }
@@ -92,15 +93,16 @@ func (s *Socket) portion(at hub.Address, from broker.Position) (next broker.Posi
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l, behind := lag{}, false
-	if s.more != nil {
-		l, behind = s.more.lagging[at]
+	d := s.doings()
+	if d != nil {
+		l, behind = d.lagging[at]
 	}
 	if !behind || l.from != from || s.closing {
 		return from, false // it has found another way in meanwhile, or left
 	}
 	switch m.hub.Replay(s.member, frames, size+m.gate.config.QueueBytes/2) {
 	case nil:
-		s.more.lagging[at] = lag{from: next, back: true}
+		d.lagging[at] = lag{from: next, back: true}
 		return next, true
 	case hub.ErrSlow:
 		return from, true // the hub has not handed over the last portion yet

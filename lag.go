@@ -21,11 +21,11 @@ func (sink *socketSink) Lagged(at hub.Address, from broker.Position) {
 		s.mu.Unlock()
 		return
 	}
-	x := s.extras()
-	if x.lagging == nil {
-		x.lagging = make(map[hub.Address]lag, 1)
+	d := s.begin()
+	if d.lagging == nil {
+		d.lagging = make(map[hub.Address]lag, 1)
 	}
-	x.lagging[at] = lag{from: from}
+	d.lagging[at] = lag{from: from}
 	s.mu.Unlock()
 	room, to := wireAddress(at)
 	s.told(s.noteFrame(protocol.PathLagged, outcome{Room: room, To: to}))
@@ -40,18 +40,19 @@ func (sink *socketSink) Lagged(at hub.Address, from broker.Position) {
 func (s *Socket) lagsAt(at hub.Address) (broker.Position, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.more == nil {
+	d := s.doings()
+	if d == nil {
 		return broker.Position{}, false
 	}
-	l, ok := s.more.lagging[at]
+	l, ok := d.lagging[at]
 	return l.from, ok
 }
 
 // caughtUp forgets that the socket is behind in an address.
-func (x *socketExtras) caughtUp(at hub.Address) {
-	delete(x.lagging, at)
-	if len(x.lagging) == 0 {
-		x.lagging = nil
+func (d *doings) caughtUp(at hub.Address) {
+	delete(d.lagging, at)
+	if len(d.lagging) == 0 {
+		d.lagging = nil
 	}
 }
 
@@ -59,18 +60,19 @@ func (x *socketExtras) caughtUp(at hub.Address) {
 // it reads again. It is behind there until it is in again.
 func (s *Socket) catchUp() {
 	s.mu.Lock()
-	if s.more == nil || s.more.lagging == nil || s.closing {
+	d := s.doings()
+	if d == nil || d.lagging == nil || s.closing {
 		s.mu.Unlock()
 		return
 	}
-	behind := make(map[hub.Address]broker.Position, len(s.more.lagging))
-	for at, l := range s.more.lagging {
+	behind := make(map[hub.Address]broker.Position, len(d.lagging))
+	for at, l := range d.lagging {
 		switch {
 		case l.back:
 		case !s.manager.hub.In(s.member, at): // it left just when it fell behind
-			s.more.caughtUp(at)
+			d.caughtUp(at)
 		default:
-			s.more.lagging[at] = lag{from: l.from, back: true}
+			d.lagging[at] = lag{from: l.from, back: true}
 			behind[at] = l.from
 		}
 	}

@@ -68,8 +68,8 @@ var errTakenOut = Errorf(protocol.StatusForbidden, protocol.RefusalForbidden, "t
 func (s *Socket) leave(room string) bool {
 	at := hub.Address{Kind: hub.Room, Name: room}
 	s.mu.Lock()
-	if s.more != nil {
-		s.more.caughtUp(at) // it is owed nothing any more
+	if d := s.doings(); d != nil {
+		d.caughtUp(at) // it is owed nothing any more
 	}
 	s.mu.Unlock()
 	waited := s.abandon(at, nil, errTakenOut)
@@ -121,19 +121,19 @@ func (s *Socket) set(a *attendance) error {
 		s.mu.Unlock()
 		return ErrClosed
 	}
-	x := s.extras()
-	if x.attending == nil {
-		x.attending = make(map[hub.Address]*attendance, 1)
+	d := s.begin()
+	if d.attending == nil {
+		d.attending = make(map[hub.Address]*attendance, 1)
 	}
-	before := x.attending[a.at]
+	before := d.attending[a.at]
 	if before != nil {
 		a.takePlaceOf(before)
 	}
-	x.attending[a.at] = a
-	if l, behind := x.lagging[a.at]; behind && a.from.IsZero() {
+	d.attending[a.at] = a
+	if l, behind := d.lagging[a.at]; behind && a.from.IsZero() {
 		// From nowhere would be a first entry, and what it missed forgotten.
 		a.from, a.behind = l.from, true
-		x.lagging[a.at] = lag{from: l.from, back: true}
+		d.lagging[a.at] = lag{from: l.from, back: true}
 	}
 	s.mu.Unlock()
 	if before != nil {
@@ -169,10 +169,11 @@ func (s *Socket) settleIn() {
 func (s *Socket) isAsking(at hub.Address) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.more == nil {
+	d := s.doings()
+	if d == nil {
 		return false
 	}
-	a := s.more.attending[at]
+	a := d.attending[at]
 	return a != nil && !a.from.IsZero()
 }
 
@@ -180,11 +181,12 @@ func (s *Socket) isAsking(at hub.Address) bool {
 func (s *Socket) arrived(a *attendance) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.more == nil || s.more.attending[a.at] != a {
+	d := s.doings()
+	if d == nil || d.attending[a.at] != a {
 		return false
 	}
 	if a.behind || !a.from.IsZero() {
-		s.more.caughtUp(a.at)
+		d.caughtUp(a.at)
 	}
 	s.forgetWay(a.at)
 	return true
@@ -194,10 +196,11 @@ func (s *Socket) arrived(a *attendance) bool {
 func (s *Socket) isReplaced(a *attendance) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.more == nil {
+	d := s.doings()
+	if d == nil {
 		return false
 	}
-	by := s.more.attending[a.at]
+	by := d.attending[a.at]
 	for by != nil && by.before != a {
 		by = by.before
 	}
@@ -214,11 +217,14 @@ func (s *Socket) giveUp(ways map[hub.Address]*attendance) {
 
 // forgetWay forgets a way into an address. Called with mu held.
 func (s *Socket) forgetWay(at hub.Address) {
-	x := s.more
-	if delete(x.attending, at); len(x.attending) == 0 {
-		x.attending = nil
+	d := s.doings()
+	if delete(d.attending, at); len(d.attending) == 0 {
+		d.attending = nil
 	}
-	if x.blank() {
+	if d.blank() {
+		s.more.doings = nil
+	}
+	if s.more.blank() {
 		s.more = nil
 	}
 }
@@ -227,14 +233,15 @@ func (s *Socket) forgetWay(at hub.Address) {
 // (nil) whichever it is. Whoever waits for it gets why. False if there is none.
 func (s *Socket) abandon(at hub.Address, which *attendance, why error) bool {
 	s.mu.Lock()
-	if s.more == nil || s.more.attending[at] == nil || which != nil && s.more.attending[at] != which {
+	d := s.doings()
+	if d == nil || d.attending[at] == nil || which != nil && d.attending[at] != which {
 		s.mu.Unlock()
 		return false
 	}
-	a := s.more.attending[at]
-	l, behind := s.more.lagging[at]
+	a := d.attending[at]
+	l, behind := d.lagging[at]
 	if behind {
-		s.more.lagging[at] = lag{from: l.from}
+		d.lagging[at] = lag{from: l.from}
 	}
 	s.forgetWay(at)
 	s.mu.Unlock()
@@ -319,8 +326,8 @@ func (s *Socket) hasAllRooms() bool {
 	most := s.manager.limits.roomsPerSocket()
 	have := s.manager.hub.Breadth(s.member)
 	s.mu.Lock()
-	if s.more != nil {
-		have += len(s.more.attending)
+	if d := s.doings(); d != nil {
+		have += len(d.attending)
 	}
 	s.mu.Unlock()
 	return have >= most && s.roomsByItself() >= most
@@ -336,13 +343,15 @@ func (s *Socket) roomsByItself() int {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if d := s.doings(); d != nil {
+		for at, a := range d.attending {
+			if at.Kind == hub.Room && a.way != bySelf {
+				in[at.Name] = struct{}{}
+			}
+		}
+	}
 	if s.more == nil {
 		return len(in)
-	}
-	for at, a := range s.more.attending {
-		if at.Kind == hub.Room && a.way != bySelf {
-			in[at.Name] = struct{}{}
-		}
 	}
 	for _, room := range s.more.granted {
 		delete(in, room)

@@ -246,15 +246,16 @@ func (s *Socket) heldBack(room, key string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.more == nil {
+	d := s.doings()
+	if d == nil {
 		return nil
 	}
-	held, ok := s.more.held[room]
+	held, ok := d.held[room]
 	switch {
 	case !ok:
 		return nil
 	case held.key == key || !time.Now().Before(held.until):
-		delete(s.more.held, room)
+		delete(d.held, room)
 		return nil
 	}
 	return Errorf(protocol.StatusUnavailable, protocol.RefusalHeldBack, "an earlier message to this room failed; repeat that one first")
@@ -267,11 +268,11 @@ func (s *Socket) holdBack(room, key string, e *Error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := s.extras()
-	if x.held == nil {
-		x.held = make(map[string]heldPublish, 1)
+	d := s.begin()
+	if d.held == nil {
+		d.held = make(map[string]heldPublish, 1)
 	}
-	if len(x.held) < maxHeld {
-		x.held[room] = heldPublish{key, time.Now().Add(heldFor)}
+	if len(d.held) < maxHeld {
+		d.held[room] = heldPublish{key, time.Now().Add(heldFor)}
 	}
 }

@@ -126,7 +126,7 @@ func (p *presence) vacate(s *Socket) {
 	var seats []seat
 	if s.more != nil {
 		for _, at := range s.more.seats {
-			if s.more.attending[hub.Address{Kind: hub.Room, Name: at.roster.room}] == nil {
+			if d := s.doings(); d == nil || d.attending[hub.Address{Kind: hub.Room, Name: at.roster.room}] == nil {
 				seats = append(seats, at)
 			}
 		}

@@ -27,17 +27,22 @@ type Socket struct {
 	closing bool
 }
 
-// socketExtras is what few sockets at rest have. Guarded by Socket.mu.
+// socketExtras is what a socket at rest may have. Guarded by Socket.mu.
 type socketExtras struct {
 	values  map[string]any
 	expiry  *time.Timer
-	rooms   []string        // that it was in when it ended
-	ctx     context.Context // made on first use
-	cancel  context.CancelFunc
-	asks    asks
 	session *Session // once the client has said hello
 	granted []string // rooms that the server joined it to
 	seats   []seat   // rooms whose presence shows it
+	doings  *doings  // nil while there are none
+}
+
+// doings are what goes on with a socket. Guarded by Socket.mu.
+type doings struct {
+	rooms  []string        // that it was in when it ended
+	ctx    context.Context // made on first use
+	cancel context.CancelFunc
+	asks   asks
 
 	attending map[hub.Address]*attendance // ways into addresses, not answered yet
 	lagging   map[hub.Address]lag         // where it fell behind
@@ -46,8 +51,11 @@ type socketExtras struct {
 
 // blank tells whether there is nothing in them.
 func (x *socketExtras) blank() bool {
-	return x.values == nil && x.expiry == nil && x.rooms == nil && x.ctx == nil && x.asks.last == 0 && x.session == nil &&
-		x.granted == nil && x.seats == nil && x.attending == nil && x.lagging == nil && x.held == nil
+	return x.values == nil && x.expiry == nil && x.session == nil && x.granted == nil && x.seats == nil && x.doings == nil
+}
+
+func (d *doings) blank() bool {
+	return d.rooms == nil && d.ctx == nil && d.asks.last == 0 && d.attending == nil && d.lagging == nil && d.held == nil
 }
 
 // extras makes the extras. Called with mu held.
@@ -56,6 +64,23 @@ func (s *Socket) extras() *socketExtras {
 		s.more = new(socketExtras)
 	}
 	return s.more
+}
+
+// doings answers what goes on, nil for nothing; begin makes room for something.
+// Called with mu held.
+func (s *Socket) doings() *doings {
+	if s.more == nil {
+		return nil
+	}
+	return s.more.doings
+}
+
+func (s *Socket) begin() *doings {
+	x := s.extras()
+	if x.doings == nil {
+		x.doings = new(doings)
+	}
+	return x.doings
 }
 
 // ID returns the socket's id: chosen by the server, unique, safe to show to
@@ -168,13 +193,13 @@ func (s *Socket) close(code int, reason string) error {
 func (s *Socket) Rooms() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case !s.closing:
+	if !s.closing {
 		return s.manager.hub.Rooms(s.member)
-	case s.more == nil:
-		return nil
 	}
-	return slices.Clone(s.more.rooms)
+	if d := s.doings(); d != nil {
+		return slices.Clone(d.rooms)
+	}
+	return nil
 }
 
 // Close ends the connection: what was sent before leaves, then the close
@@ -221,19 +246,19 @@ func (s *Socket) ended() {
 	s.mu.Lock()
 	s.closing = true
 	if len(rooms) > 0 {
-		s.extras().rooms = rooms
+		s.begin().rooms = rooms
 	}
-	if x := s.more; x != nil {
-		if x.cancel != nil {
-			x.cancel()
+	if s.more != nil && s.more.expiry != nil {
+		s.more.expiry.Stop()
+	}
+	if d := s.doings(); d != nil {
+		if d.cancel != nil {
+			d.cancel()
 		}
-		if x.expiry != nil {
-			x.expiry.Stop()
-		}
-		x.asks.fail(ErrClosed)
-		if len(x.attending) > 0 {
-			go s.giveUp(x.attending) // not from here: a feed may be what calls
-			x.attending = nil
+		d.asks.fail(ErrClosed)
+		if len(d.attending) > 0 {
+			go s.giveUp(d.attending) // not from here: a feed may be what calls
+			d.attending = nil
 		}
 	}
 	s.mu.Unlock()
@@ -249,14 +274,14 @@ func (c socketContext) real() context.Context {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := s.extras()
-	if x.ctx == nil {
-		x.ctx, x.cancel = context.WithCancel(context.Background())
+	d := s.begin()
+	if d.ctx == nil {
+		d.ctx, d.cancel = context.WithCancel(context.Background())
 		if s.closing {
-			x.cancel()
+			d.cancel()
 		}
 	}
-	return x.ctx
+	return d.ctx
 }
 
 func (c socketContext) Deadline() (time.Time, bool) { return time.Time{}, false }
