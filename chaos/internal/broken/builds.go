@@ -56,7 +56,7 @@ var Builds = []Build{
 		Name: "rooms of the server are lost on coming back",
 		Args: []string{"-broker", "nats", "-for", "8s"},
 		Edits: []Edit{{
-			File: "session.go",
+			File: "resume.go",
 			Old:  "\t\tses.socket = s\n\t\tfor _, room := range r.granted {",
 			New:  "\t\tses.socket = s\n\t\tfor _, room := range r.granted[:0] {",
 		}},
