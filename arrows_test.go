@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	"e2e/...":                               {},
 	"bench/...":                             {"internal/frame"},
 	"bench/cluster/...":                     {".", "broker", "broker/nats", "broker/nats/embedded", "broker/redis", "internal/frame"},
-	"chaos/...":                             {".", "client", "broker", "broker/memory", "broker/nats", "broker/nats/embedded", "broker/redis", "internal/frame", "protocol"},
+	"chaos/...":                             {".", "client", "broker", "broker/memory", "broker/nats", "broker/nats/embedded", "broker/redis", "internal/child", "internal/frame", "internal/redisserver", "protocol"},
 	"tools/...":                             {},
 }
 

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/finch-go/finch/chaos/internal/link"
+	"github.com/finch-go/finch/internal/child"
+	"github.com/finch-go/finch/internal/redisserver"
 )
 
 // A fleet is servers of Redis that are masters and replicas of each other: what a
@@ -32,10 +34,10 @@ type fleet struct {
 func newFleet(dir string, servers, masters int, draw func() float64) (*fleet, error) {
 	f := &fleet{dir: filepath.Join(dir, "redis"), masters: masters, running: make([]*Process, servers)}
 	var err error
-	if f.program, err = redisProgram(); err != nil {
+	if f.program, err = redisserver.Program(); err != nil {
 		return nil, err
 	}
-	if f.ports, err = freePorts(servers); err != nil {
+	if f.ports, err = child.FreePorts(servers); err != nil {
 		return nil, err
 	}
 	for i := range servers {
@@ -59,7 +61,7 @@ func (f *fleet) Restart(i int) (err error) {
 		"--port", fmt.Sprint(f.ports[i]), "--bind", "127.0.0.1", "--dir", f.dirOf(i), "--save", "",
 		"--appendonly", "yes", "--appendfsync", "everysec", "--repl-diskless-sync-delay", "0",
 	}
-	f.running[i], err = launch(fmt.Sprint("r", i), f.program, append(args, f.args(i)...), nil, "")
+	f.running[i], err = child.Start(child.Options{Name: fmt.Sprint("r", i), Program: f.program, Args: append(args, f.args(i)...)})
 	return err
 }
 

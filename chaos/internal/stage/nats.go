@@ -12,6 +12,7 @@ import (
 
 	"github.com/finch-go/finch/chaos/internal/link"
 	"github.com/finch-go/finch/chaos/internal/server"
+	"github.com/finch-go/finch/internal/child"
 	natsgo "github.com/nats-io/nats.go"
 )
 
@@ -31,7 +32,7 @@ type NATS struct {
 // NewNATS finds ports for a cluster of which so many nodes are clients.
 func NewNATS(dir string, nodes int, draw func() float64) (*NATS, error) {
 	n := &NATS{dir: dir, running: make([]*Process, natsServers)}
-	ports, err := freePorts(2 * natsServers)
+	ports, err := child.FreePorts(2 * natsServers)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +84,7 @@ func (n *NATS) Restart(i int) error {
 	if err != nil {
 		return err
 	}
-	n.running[i], err = launch(n.servers[i].Name, program, n.servers[i].Args(), []string{"GOMAXPROCS=2"}, "")
+	n.running[i], err = child.Start(child.Options{Name: n.servers[i].Name, Program: program, Args: n.servers[i].Args(), Env: []string{"GOMAXPROCS=2"}})
 	return err
 }
 

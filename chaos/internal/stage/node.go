@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/finch-go/finch/chaos/internal/server"
+	"github.com/finch-go/finch/internal/child"
 )
 
 // A Node is a place where an app listens, always at the same address. Address and
@@ -27,7 +28,7 @@ type Node struct {
 
 // NewNode finds an address for a node.
 func NewNode(index int, config server.Node) (*Node, error) {
-	ports, err := freePorts(1)
+	ports, err := child.FreePorts(1)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (n *Node) Start(sameName bool) error {
 		n.config.ID = fmt.Sprintf("node%d-%d", n.Index, n.lives)
 	}
 	n.mu.Unlock()
-	p, err := launch(n.config.ID, program, n.config.Args(), []string{"GOMAXPROCS=2"}, "listening on ")
+	p, err := child.Start(child.Options{Name: n.config.ID, Program: program, Args: n.config.Args(), Env: []string{"GOMAXPROCS=2"}, Ready: "listening on "})
 	if err != nil {
 		return err
 	}

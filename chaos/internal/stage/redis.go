@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/finch-go/finch/chaos/internal/link"
 	"github.com/finch-go/finch/chaos/internal/server"
+	"github.com/finch-go/finch/internal/child"
+	"github.com/finch-go/finch/internal/redisserver"
 )
 
 // Redis is one server that keeps what it has on the disk. Every node reaches it
@@ -31,10 +32,10 @@ type Redis struct {
 func NewRedis(dir string, nodes int, draw func() float64) (*Redis, error) {
 	r := &Redis{dir: filepath.Join(dir, "redis"), running: make([]*Process, 1)}
 	var err error
-	if r.program, err = redisProgram(); err != nil {
+	if r.program, err = redisserver.Program(); err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(1)
+	ports, err := child.FreePorts(1)
 	if err != nil {
 		return nil, err
 	}
@@ -49,16 +50,6 @@ func NewRedis(dir string, nodes int, draw func() float64) (*Redis, error) {
 	return r, os.MkdirAll(r.dir, 0o700)
 }
 
-// redisProgram finds the server.
-func redisProgram() (string, error) {
-	for _, name := range []string{os.Getenv("FINCH_REDIS_SERVER"), "redis-server", "valkey-server"} {
-		if path, err := exec.LookPath(name); err == nil && name != "" {
-			return path, nil
-		}
-	}
-	return "", errors.New("redis-server is missing: apt-get install redis-server, or set FINCH_REDIS_SERVER")
-}
-
 func (r *Redis) address() string { return fmt.Sprintf("127.0.0.1:%d", r.port) }
 
 // Start is documented at [Store].
@@ -71,9 +62,9 @@ func (r *Redis) Start(ctx context.Context) error {
 
 // Restart is documented at [Store].
 func (r *Redis) Restart(int) (err error) {
-	r.running[0], err = launch("redis", r.program, []string{
+	r.running[0], err = child.Start(child.Options{Name: "redis", Program: r.program, Args: []string{
 		"--port", fmt.Sprint(r.port), "--bind", "127.0.0.1", "--dir", r.dir, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
-	}, nil, "")
+	}})
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/finch-go/finch/chaos/internal/server"
+	"github.com/finch-go/finch/internal/child"
 )
 
 // clusterMasters is how many masters a Cluster has; each has one replica.
@@ -27,7 +28,7 @@ func NewRedisCluster(dir string, draw func() float64) (*RedisCluster, error) {
 		return nil, err
 	}
 	c := &RedisCluster{fleet: f}
-	if c.buses, err = freePorts(len(f.ports)); err != nil {
+	if c.buses, err = child.FreePorts(len(f.ports)); err != nil {
 		return nil, err
 	}
 	f.args = func(i int) []string {

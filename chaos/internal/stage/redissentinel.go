@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/finch-go/finch/chaos/internal/server"
+	"github.com/finch-go/finch/internal/child"
 )
 
 const (
@@ -35,7 +36,7 @@ func NewRedisSentinel(dir string, draw func() float64) (*RedisSentinel, error) {
 		return nil, err
 	}
 	s := &RedisSentinel{fleet: f}
-	if s.watchers, err = freePorts(sentinels); err != nil {
+	if s.watchers, err = child.FreePorts(sentinels); err != nil {
 		return nil, err
 	}
 	f.args = s.serverArgs
@@ -105,7 +106,7 @@ func (s *RedisSentinel) watch(i, port int) error {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return err
 	}
-	p, err := launch(fmt.Sprint("w", i), s.program, []string{config, "--sentinel"}, nil, "")
+	p, err := child.Start(child.Options{Name: fmt.Sprint("w", i), Program: s.program, Args: []string{config, "--sentinel"}})
 	if err == nil {
 		s.watching = append(s.watching, p)
 	}
