@@ -50,7 +50,7 @@ var mayImport = map[string][]string{
 	"cmd/finch/...":                         {".", "client", "clients/ts", "protocol", "internal/frame", "broker", "broker/nats", "broker/nats/embedded", "broker/redis"},
 	"e2e/...":                               {},
 	"bench/...":                             {"internal/frame"},
-	"bench/cluster/...":                     {".", "broker", "broker/nats", "broker/nats/embedded", "broker/redis", "internal/frame"},
+	"bench/cluster/...":                     {".", "broker", "broker/nats", "broker/nats/embedded", "broker/redis", "internal/child", "internal/frame", "internal/redisserver"},
 	"chaos/...":                             {".", "client", "broker", "broker/memory", "broker/nats", "broker/nats/embedded", "broker/redis", "internal/child", "internal/frame", "internal/redisserver", "protocol"},
 	"tools/...":                             {},
 }

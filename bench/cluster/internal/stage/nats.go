@@ -16,6 +16,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/finch-go/finch/bench/cluster/internal/node"
+	"github.com/finch-go/finch/internal/child"
 )
 
 // NATS is one server with JetStream, or a cluster.
@@ -31,7 +32,7 @@ func newNATS(ctx context.Context, dir string, size int) (n *NATS, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(2 * size)
+	ports, err := child.FreePorts(2 * size)
 	if err != nil {
 		return nil, err
 	}
@@ -46,11 +47,11 @@ func newNATS(ctx context.Context, dir string, size int) (n *NATS, err error) {
 		if size > 1 {
 			o.Route, o.Routes = ports[size+i], routesOf(ports[size:])
 		}
-		p, control, err := launch(o.Name, program, o.args(), "listening on ")
+		p, err := child.Start(child.Options{Name: o.Name, Program: program, Args: o.args(), Ready: "listening on "})
 		if err != nil {
 			return nil, err
 		}
-		n.servers, n.control = append(n.servers, p), append(n.control, control)
+		n.servers, n.control = append(n.servers, p), append(n.control, p.Ready())
 	}
 	n.conn, err = natsgo.Connect(n.Node().URL, natsgo.MaxReconnects(-1), natsgo.ReconnectWait(50*time.Millisecond))
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/finch-go/finch/bench/cluster/internal/node"
+	"github.com/finch-go/finch/internal/child"
 )
 
 // A Node is an app node that runs.
@@ -23,11 +24,11 @@ func StartNode(o node.Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, addr, err := launch(o.ID, program, o.Args(), "listening on ")
+	p, err := child.Start(child.Options{Name: o.ID, Program: program, Args: o.Args(), Ready: "listening on "})
 	if err != nil {
 		return nil, err
 	}
-	return &Node{p, addr}, nil
+	return &Node{p, p.Ready()}, nil
 }
 
 // Ask has the node publish a load, at open, closed, fill or insist. It returns when

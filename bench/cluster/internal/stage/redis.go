@@ -7,14 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/finch-go/finch/bench/cluster/internal/node"
+	"github.com/finch-go/finch/internal/child"
+	"github.com/finch-go/finch/internal/redisserver"
 )
 
 // redis is one server that writes what it is told into a file, as one in
@@ -25,38 +25,33 @@ type redis struct {
 }
 
 // ErrNoRedis says that there is no program.
-var ErrNoRedis = errors.New("redis-server is missing: apt-get install redis-server, or set FINCH_REDIS_SERVER")
+var ErrNoRedis = redisserver.ErrMissing
 
 // RedisProgram finds the server.
-func RedisProgram() (string, error) {
-	for _, name := range []string{os.Getenv("FINCH_REDIS_SERVER"), "redis-server", "valkey-server"} {
-		if path, err := exec.LookPath(name); err == nil && name != "" {
-			return path, nil
-		}
-	}
-	return "", ErrNoRedis
-}
+func RedisProgram() (string, error) { return redisserver.Program() }
 
 func newRedis(ctx context.Context, dir string) (*redis, error) {
-	program, err := RedisProgram()
+	program, err := redisserver.Program()
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(1)
+	ports, err := child.FreePorts(1)
 	if err != nil {
 		return nil, err
 	}
 	r := &redis{addr: fmt.Sprintf("127.0.0.1:%d", ports[0])}
-	r.process, _, err = launch("redis-server", program, []string{
+	r.process, err = child.Start(child.Options{Name: "redis-server", Program: program, Args: []string{
 		"--port", strconv.Itoa(ports[0]), "--bind", "127.0.0.1", "--dir", dir,
 		"--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
-	}, "")
+	}})
 	if err != nil {
 		return nil, err
 	}
-	if err := await(ctx, "redis-server", func() error { _, err := r.ask("PING"); return err }); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	if err := r.process.Await(ctx, func() error { _, err := r.ask("PING"); return err }); err != nil {
 		r.Close()
-		return nil, fmt.Errorf("%w: %s", err, r.process.Said())
+		return nil, err
 	}
 	return r, nil
 }

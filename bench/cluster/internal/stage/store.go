@@ -39,6 +39,9 @@ func NewStore(ctx context.Context, kind, dir string) (Store, error) {
 	return nil, fmt.Errorf("there is no store %q", kind)
 }
 
+// startWait is how long a server may take until it answers.
+const startWait = 20 * time.Second
+
 // await asks until there is no error.
 func await(ctx context.Context, what string, ask func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, startWait)
