@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"finchtest":                             {".", "protocol", "internal/frame"},
 	"examples/...":                          {".", "finchtest", "protocol"},
 	"cmd/finch/...":                         {".", "client", "clients/ts", "protocol", "internal/frame", "broker", "broker/nats", "broker/nats/embedded", "broker/redis"},
+	"cmd/finch/internal/store/servers":      {"internal/child", "internal/redisserver"}, // of the tests, and no business of the demo
 	"e2e/...":                               {},
 	"bench/...":                             {"internal/frame"},
 	"bench/cluster/...":                     {".", "broker", "broker/nats", "broker/nats/embedded", "broker/redis", "internal/child", "internal/frame", "internal/redisserver"},

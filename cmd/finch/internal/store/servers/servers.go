@@ -4,38 +4,19 @@ package servers
 
 import (
 	"bufio"
-	"bytes"
+	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
-	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-)
 
-// redisProgram finds redis-server, or skips the test aloud, which fails in CI.
-func redisProgram(t testing.TB) string {
-	t.Helper()
-	for _, name := range []string{os.Getenv("FINCH_REDIS_SERVER"), "redis-server", "valkey-server"} {
-		if name == "" {
-			continue
-		}
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	const missing = "redis-server is missing, and nothing is tested against a real server: apt-get install redis-server, or set FINCH_REDIS_SERVER"
-	if os.Getenv("CI") != "" || os.Getenv("FINCH_CI") != "" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
-}
+	"github.com/finch-go/finch/internal/child"
+	"github.com/finch-go/finch/internal/redisserver"
+)
 
 // Redis is a process of redis-server that keeps nothing on disk.
 type Redis struct {
@@ -44,20 +25,20 @@ type Redis struct {
 	t       testing.TB
 	program string
 	args    []string
-	process *exec.Cmd
-	said    bytes.Buffer
+	process *child.Process // nil when it was killed
+	said    string         // of those that were killed
 }
 
 // StartRedis starts a server at a port, with more arguments of its command line,
 // and ends it with the test.
 func StartRedis(t testing.TB, port string, args ...string) *Redis {
 	t.Helper()
-	r := &Redis{Address: "127.0.0.1:" + port, t: t, program: redisProgram(t)}
+	r := &Redis{Address: "127.0.0.1:" + port, t: t, program: redisserver.Need(t)}
 	r.args = append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no"}, args...)
 	t.Cleanup(func() {
 		r.Kill()
 		if t.Failed() {
-			t.Logf("redis-server said:\n%s", r.said.Bytes())
+			t.Logf("redis-server said:\n%s", r.said)
 		}
 	})
 	r.Start()
@@ -67,25 +48,30 @@ func StartRedis(t testing.TB, port string, args ...string) *Redis {
 // Start starts a server that was killed, with nothing of what it had.
 func (r *Redis) Start() {
 	r.t.Helper()
-	r.process = exec.Command(r.program, r.args...)
-	r.process.Stdout, r.process.Stderr = &r.said, &r.said
-	if err := r.process.Start(); err != nil {
+	var err error
+	r.process, err = child.Start(child.Options{Name: "redis-server", Program: r.program, Args: r.args, Anywhere: true})
+	if err != nil {
 		r.t.Fatal(err)
 	}
-	Until(r.t, "redis-server listens", func() bool {
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
+	defer cancel()
+	err = r.process.Await(ctx, func() error {
 		conn, err := net.Dial("tcp", r.Address)
 		if err == nil {
 			conn.Close()
 		}
-		return err == nil
+		return err
 	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // Kill ends the process without a word.
 func (r *Redis) Kill() {
 	if r.process != nil {
-		r.process.Process.Kill()
-		r.process.Wait()
+		r.process.Kill()
+		r.said += r.process.Said()
 		r.process = nil
 	}
 }
@@ -156,24 +142,23 @@ func serveOld(conn net.Conn, version string) {
 	}
 }
 
-// FreePort finds a port below those from which the kernel takes near ends.
+// FreePort finds a port on which nobody listens.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	for range 1000 {
-		port := strconv.Itoa(12000 + rand.N(20000))
-		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			l.Close()
-			return port
-		}
+	ports, err := child.FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("there is no free port")
-	return ""
+	return strconv.Itoa(ports[0])
 }
+
+// patience is how long is waited for what is owed.
+const patience = 30 * time.Second
 
 // Until polls a fact, no longer than half a minute.
 func Until(t testing.TB, what string, fact func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !fact() {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within half a minute: %s", what)
