@@ -262,7 +262,7 @@ func TestServerThatHangsIsDown(t *testing.T) {
 	}
 	defer closed(t, b)
 	open(t, b, "r")
-	s.process.Process.Signal(standStill)
+	s.pause()
 	began := time.Now()
 	_, err := b.Publish(t.Context(), "r", nil, broker.PublishOptions{})
 	if err == nil || time.Since(began) > 10*time.Second {
@@ -273,7 +273,7 @@ func TestServerThatHangsIsDown(t *testing.T) {
 	if _, err := b.Publish(t.Context(), "r", nil, broker.PublishOptions{}); !errors.Is(err, broker.ErrUnavailable) || time.Since(began) > 100*time.Millisecond {
 		t.Errorf("after %v Publish gives %v", time.Since(began), err)
 	}
-	s.process.Process.Signal(goOn)
+	s.resume()
 	until(t, "the node is connected", func() bool { return last(in.States()) == broker.Connected })
 	p := publish(t, b, "r", "data", broker.PublishOptions{})
 	until(t, "the message is delivered", func() bool {

@@ -102,10 +102,10 @@ func TestOutageOfTheStoreIsNoMassDeparture(t *testing.T) {
 	until(t, "they know each other", func() bool {
 		return !slices.ContainsFunc(nodes, func(b *redis.Broker) bool { return len(b.Nodes()) != 4 })
 	})
-	s.process.Process.Signal(standStill)
+	s.pause()
 	stopped := time.Now()
 	until(t, "the leases have ended", func() bool { return time.Since(stopped) > 1500*time.Millisecond })
-	s.process.Process.Signal(goOn)
+	s.resume()
 	until(t, "all are back", func() bool {
 		return !slices.ContainsFunc(sinks, func(w *witness) bool { return len(w.Ups()) != 6 || last(w.States()) != broker.Connected })
 	})

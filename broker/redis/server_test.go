@@ -1,16 +1,11 @@
 package redis_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
-	"os"
-	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,26 +14,9 @@ import (
 
 	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/broker/redis"
+	"github.com/finch-go/finch/internal/child"
+	"github.com/finch-go/finch/internal/redisserver"
 )
-
-// program finds redis-server, or skips the test aloud, which fails in CI.
-func program(t testing.TB) string {
-	t.Helper()
-	for _, name := range []string{os.Getenv("FINCH_REDIS_SERVER"), "redis-server", "valkey-server"} {
-		if name == "" {
-			continue
-		}
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	const missing = "redis-server is missing, and nothing is tested against a real server: apt-get install redis-server, or set FINCH_REDIS_SERVER"
-	if os.Getenv("CI") != "" || os.Getenv("FINCH_CI") != "" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
-}
 
 // A server is a process of redis-server on a free port of the loopback, in a
 // directory of its own.
@@ -47,37 +25,17 @@ type server struct {
 	dir     string
 	port    int
 	args    []string
-	process *exec.Cmd
-	output  *bytes.Buffer
+	process *child.Process // nil when it was killed
 }
 
-// handedOut keeps a port from being taken twice by one run.
-var (
-	handedOut   = map[int]bool{}
-	handedOutMu sync.Mutex
-)
-
-// freePort finds a port below those from which the kernel takes the near ends of
-// connections: one of these may be taken before the server has started.
+// freePort finds a port on which nobody listens.
 func freePort(t testing.TB) int {
 	t.Helper()
-	handedOutMu.Lock()
-	defer handedOutMu.Unlock()
-	for range 1000 {
-		port := 12000 + rand.N(20000)
-		if handedOut[port] {
-			continue
-		}
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			continue
-		}
-		l.Close()
-		handedOut[port] = true
-		return port
+	ports, err := child.FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("there is no free port")
-	return 0
+	return ports[0]
 }
 
 // startServer starts a server that keeps nothing on disk, with more arguments of
@@ -113,10 +71,9 @@ func (s *server) launch(before ...string) {
 
 func (s *server) run(args ...string) {
 	s.t.Helper()
-	s.output = &bytes.Buffer{}
-	s.process = exec.Command(program(s.t), args...)
-	s.process.Stdout, s.process.Stderr = s.output, s.output
-	if err := s.process.Start(); err != nil {
+	var err error
+	s.process, err = child.Start(child.Options{Name: "redis-server", Program: redisserver.Need(s.t), Args: args, Anywhere: true})
+	if err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -124,11 +81,36 @@ func (s *server) run(args ...string) {
 // awaitReady waits until the server answers.
 func (s *server) awaitReady() {
 	s.t.Helper()
-	until(s.t, "the server answers", func() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err := s.process.Await(ctx, func() error {
 		text, err := s.try("PING")
-		refused, ok := rueidis.IsRedisErr(err)
-		return text == "PONG" || ok && strings.HasPrefix(refused.Error(), "NOAUTH")
+		if refused, ok := rueidis.IsRedisErr(err); ok && strings.HasPrefix(refused.Error(), "NOAUTH") {
+			return nil
+		}
+		if err == nil && text != "PONG" {
+			err = fmt.Errorf("it answers %q", text)
+		}
+		return err
 	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// pause lets the process stand still, with all of its connections, until resume.
+func (s *server) pause() {
+	s.t.Helper()
+	if err := s.process.Pause(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *server) resume() {
+	s.t.Helper()
+	if err := s.process.Resume(); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // ask calls a command on a connection of its own.
@@ -187,20 +169,22 @@ func (s *server) kill() {
 	if s.process == nil {
 		return
 	}
-	s.process.Process.Kill()
-	s.process.Wait()
+	s.process.Kill()
 	if s.t.Failed() {
-		s.t.Logf("server %d said:\n%s", s.port, tail(s.output.Bytes()))
+		s.t.Logf("server %d said:\n%s", s.port, tail(s.process.Said()))
 	}
 	s.process = nil
 }
 
-func tail(b []byte) []byte { return b[max(0, len(b)-2000):] }
+func tail(text string) string { return text[max(0, len(text)-2000):] }
+
+// patience is how long is waited for what is owed.
+const patience = 30 * time.Second
 
 // until polls a fact, no longer than half a minute.
 func until(t testing.TB, what string, fact func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for pause := time.Millisecond; !fact(); pause = min(2*pause, 50*time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within half a minute: %s", what)
