@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"broker/brokertest":                     {"broker"},
 	"broker/nats":                           {"broker"},
 	"broker/nats/embedded":                  {"broker", "broker/nats"},
-	"broker/nats/embedded/internal/servers": {"broker", "broker/brokertest", "broker/nats"},
+	"broker/nats/embedded/internal/servers": {"broker", "broker/brokertest", "broker/nats", "internal/child"},
 	"broker/nats/embedded/virtual":          {},
 	"internal/feed":                         {"broker"},
 	"internal/redisserver":                  {}, // like internal/child

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/url"
 	"strings"
 	"sync"
@@ -14,6 +13,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/finch-go/finch/internal/child"
 )
 
 // Patience is how long tests wait for what is owed.
@@ -28,14 +29,9 @@ type Cluster struct {
 // FreePorts finds ports that nobody listens on.
 func FreePorts(t testing.TB, n int) []int {
 	t.Helper()
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	ports, err := child.FreePorts(n)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return ports
 }
