@@ -97,7 +97,11 @@ var (
 
 func with(flags []string, more ...string) []string { return append(more, flags...) }
 
-var rows = []row{
+// rows are all, in the order of the page.
+var rows = slices.Concat(memoryRows, messageRows, growthRows)
+
+// memoryRows are what sockets hold that do nothing.
+var memoryRows = []row{
 	{
 		name:  "idle",
 		flags: []string{"idle", "--sockets", "10000", "--browser", "--duration", "500ms"},
@@ -122,6 +126,11 @@ var rows = []row{
 		quick: []string{"idle", "--sockets", "5000", "--browser", "--duration", "100ms"},
 		at:    atTens, figure: memory, format: kilobytes, fresh: true, maxRounds: 3,
 	},
+}
+
+// messageRows are what a message, a delivery or a handshake costs, with as many
+// sockets as are usual.
+var messageRows = []row{
 	{
 		name:   "echo-1",
 		flags:  with(traffic, "echo", "--sockets", "500", "--in-flight", "1"),
@@ -164,6 +173,10 @@ var rows = []row{
 		quick: with(quickTraffic, "fanout", "--sockets", "1000", "--in-flight", "16"),
 		at:    atRecord, figure: cpu, format: micros,
 	},
+}
+
+// growthRows are what a delivery costs in few and in many sockets and rooms.
+var growthRows = []row{
 	{
 		name:  "room-10",
 		flags: with(traffic, "fanout", "--sockets", "10", "--in-flight", "1"),
