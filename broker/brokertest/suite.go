@@ -116,6 +116,8 @@ var contract = []clause{
 	{"misuse is refused", 1, nil, misuse},
 	{"what is sent reaches its target", 2, nil, sendReaches},
 	{"a question is answered by its node", 2, nil, askIsAnswered},
+	{"a question waits for a slow node", 2, nil, slowAnswer},
+	{"a question ends with its node", 2, nil, goneWhileAsked},
 	{"shares and nodes live with their lease", 2, nil, sharesLive},
 	{"a released room can be opened again", 2, nil, releasedRoom},
 	{"a closed broker is closed", 2, nil, closedBroker},
@@ -140,9 +142,15 @@ func (f *fixture) start(id string) (broker.Broker, *Inbox) {
 	b, in := f.Node(), &Inbox{}
 	ctx, cancel := context.WithTimeout(f.ctx, patience)
 	defer cancel()
-	in.AnswerFunc = func(_ context.Context, from string, question []byte) ([]byte, error) {
-		if string(question) == "refuse" {
+	in.AnswerFunc = func(ctx context.Context, from string, question []byte) ([]byte, error) {
+		switch string(question) {
+		case "refuse":
 			return nil, errors.New("no such room here")
+		case "hesitate":
+			return nil, hesitate(ctx)
+		case "wait":
+			<-ctx.Done()
+			return nil, ctx.Err()
 		}
 		return fmt.Appendf(nil, "%s to %s: %s", id, from, question), nil
 	}
