@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -121,16 +122,18 @@ func TestQuestionsCallTheirNodeTogether(t *testing.T) {
 		return false
 	})
 	release := make(chan struct{})
+	answer := sync.OnceFunc(func() { close(release) })
 	in := &brokertest.Inbox{AnswerFunc: func(context.Context, string, []byte) ([]byte, error) { <-release; return nil, nil }}
 	slow := nats.New(nats.Options{URL: p.URL(), Logger: servers.Quiet})
 	if err := slow.Start(t.Context(), broker.Node{ID: "slow"}, in); err != nil {
 		t.Fatal(err)
 	}
 	defer servers.CloseNode(t, slow)
+	defer answer()
 	servers.Eventually(t, "news of the node", func() bool { return len(b.Nodes()) == 2 })
 	asked := ask(t, b, "slow", servers.Patience, 50)
 	servers.Eventually(t, "the calls", func() bool { return calls.Load() >= 2 })
-	close(release)
+	answer()
 	for range cap(asked) {
 		if err := <-asked; err != nil {
 			t.Error(err)
