@@ -147,9 +147,8 @@ func (m *Message) follows(before Position) bool {
 
 // Follows reports whether m comes directly after before, as far as m itself can
 // tell: the same epoch, Prev is before's offset, and PrevTag, if known, its tag.
-// The first message of all follows the empty position with offset 0 and no
-// other: where the store numbers rooms together, an empty position's offset says
-// nothing about Prev, and a Read has to tell.
+// The first message of all follows the empty position with offset 0, or that whose
+// offset its Prev is, and no other: a Read has to tell.
 func (m *Message) Follows(before Position) bool {
 	return m.Position.Epoch == before.Epoch && m.Position.Offset > before.Offset &&
 		(m.Prev != 0 || before.Offset == 0) && m.follows(before)

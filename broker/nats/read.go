@@ -65,6 +65,7 @@ func (b *Broker) readOnce(ctx context.Context, name string, r broker.Range) (bro
 		last = &at.last
 	}
 	page := broker.Page{Head: b.head(name, last, at.now).Position}
+	b.mark()
 	if !r.From.IsZero() && r.From.Epoch != epoch {
 		return page, nil
 	}

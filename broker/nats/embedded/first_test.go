@@ -1,0 +1,66 @@
+package embedded_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/finch-go/finch/broker"
+	"github.com/finch-go/finch/broker/nats"
+	"github.com/finch-go/finch/broker/nats/embedded/internal/servers"
+)
+
+// TestFirstMessageFollowsTheEmptyRoom: nobody need ask whether something came
+// before it; and what did come, and was lost on its way, shows.
+func TestFirstMessageFollowsTheEmptyRoom(t *testing.T) {
+	for _, n := range []int{1, 3} {
+		t.Run(fmt.Sprintf("%d servers", n), func(t *testing.T) {
+			c := servers.NewCluster(t, n, nil)
+			p := servers.NewProxy(t, c.URL(0))
+			reader := nats.New(nats.Options{URL: p.URL(), Logger: servers.Quiet})
+			in := servers.Start(t, reader, "reader")
+			writer := nats.New(nats.Options{URL: c.URL(n - 1), Logger: servers.Quiet})
+			servers.Start(t, writer, "writer")
+			p.Losing(func(_, _, data string) bool { return strings.HasPrefix(data, "lost") })
+			for i := range 20 {
+				room := fmt.Sprint("r", i)
+				head := servers.Open(t, reader, room)
+				if again := servers.Open(t, reader, room); again != head || !head.IsEmpty() {
+					t.Fatalf("the head of an empty room is %v, and then %v", head, again)
+				}
+				lost := i%2 == 1
+				if lost {
+					servers.Publish(t, writer, room, "lost", broker.PublishOptions{})
+				}
+				servers.Publish(t, writer, room, "heard", broker.PublishOptions{})
+				servers.Eventually(t, "the message", func() bool { return len(in.Messages(room)) == 1 })
+				if m := in.Messages(room)[0]; m.Follows(head) == lost {
+					t.Errorf("room %d: the message at %v has predecessor %d; the room was empty at %v", i, m.Position, m.Prev, head)
+				}
+			}
+		})
+	}
+}
+
+// TestPurgedRoomHasAFirstMessageAgain: it follows where the room stands then, and
+// not where it stood in another epoch.
+func TestPurgedRoomHasAFirstMessageAgain(t *testing.T) {
+	c := servers.NewCluster(t, 1, nil)
+	b := nats.New(nats.Options{URL: c.URL(0), Logger: servers.Quiet})
+	in := servers.Start(t, b, "n")
+	before := servers.Open(t, b, "r")
+	servers.Publish(t, b, "r", "1", broker.PublishOptions{})
+	if err := b.Purge(t.Context(), "r"); err != nil {
+		t.Fatal(err)
+	}
+	after := servers.Open(t, b, "r")
+	last := servers.Publish(t, b, "r", "2", broker.PublishOptions{})
+	servers.Eventually(t, "the messages", func() bool {
+		of := in.Messages("r")
+		return len(of) > 0 && of[len(of)-1].Position == last
+	})
+	of := in.Messages("r")
+	if m := of[len(of)-1]; !m.Follows(after) || m.Follows(before) {
+		t.Errorf("%+v after %v; before the purge the room stood at %v", m, after, before)
+	}
+}
