@@ -15,6 +15,10 @@ type Head struct {
 	// At is when its message was recorded, by the store's clock; zero if there is
 	// none or the broker does not know.
 	At time.Time
+	// Since, of an empty position whose offset the store counts on: nothing was
+	// recorded after this offset either, so that a reader has missed nothing who
+	// found the room empty there or later. 0: the broker cannot tell.
+	Since uint64
 }
 
 // A Mark is a broker's own note of how far Heads has looked. It is opaque; the

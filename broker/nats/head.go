@@ -59,8 +59,9 @@ func (b *Broker) head(name string, last *record, at time.Time) broker.Head {
 	}
 	epoch := b.epochs.of(token, partition)
 	if last == nil {
-		offset := w.vacant(token, offsetOf(at), b.oldest(partition, at))
-		return broker.Head{Room: name, Position: broker.Position{Epoch: epoch, Offset: offset}}
+		oldest := b.oldest(partition, at)
+		offset := w.vacant(token, offsetOf(at), oldest)
+		return broker.Head{Room: name, Position: broker.Position{Epoch: epoch, Offset: offset}, Since: oldest}
 	}
 	w.learn(token, last)
 	return broker.Head{Room: name, Position: broker.Position{Epoch: epoch, Offset: last.sequence, Tag: last.tag}, At: last.at}

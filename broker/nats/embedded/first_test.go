@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/broker/nats"
@@ -62,5 +63,33 @@ func TestPurgedRoomHasAFirstMessageAgain(t *testing.T) {
 	of := in.Messages("r")
 	if m := of[len(of)-1]; !m.Follows(after) || m.Follows(before) {
 		t.Errorf("%+v after %v; before the purge the room stood at %v", m, after, before)
+	}
+}
+
+// TestHeadOfAnEmptyRoomSaysSinceWhen: what left the disk by age or bytes may have
+// come and gone, so that it reaches no further back than messages stay.
+func TestHeadOfAnEmptyRoomSaysSinceWhen(t *testing.T) {
+	c := servers.NewCluster(t, 1, nil)
+	for _, tt := range []struct {
+		name  string
+		o     nats.Options
+		hours uint64 // back; 0: it does not say
+	}{
+		{"usual", nats.Options{}, 21},
+		{"three days", nats.Options{ForgetAfter: 72 * time.Hour}, 64},
+		{"ten minutes", nats.Options{ForgetAfter: 10 * time.Minute}, 0},
+		{"bytes", nats.Options{MaxBytes: 1 << 20}, 0},
+	} {
+		tt.o.URL, tt.o.Namespace, tt.o.Logger = c.URL(0), servers.NewNamespace(), servers.Quiet
+		b := nats.New(tt.o)
+		servers.Start(t, b, "n")
+		heads, err := b.Open(t.Context(), []string{"r"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := heads[0]
+		if tt.hours == 0 && h.Since != 0 || tt.hours != 0 && (h.Position.Offset-h.Since)/3600 != tt.hours {
+			t.Errorf("%s: at %d the room has been empty since %d", tt.name, h.Position.Offset, h.Since)
+		}
 	}
 }
