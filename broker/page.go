@@ -35,6 +35,9 @@ type Range struct {
 	// ends earlier without reason (Limit, Before) is stale, and is read again
 	// inside or not returned.
 	Until uint64
+	// Enough: what was recorded after Until is not asked for. The page may lack it,
+	// and be of the time at which Until was the head of the room.
+	Enough bool
 	// Before ends the page: only messages with smaller offsets; 0 for no end.
 	Before uint64
 	// Limit is the most messages to return; 0 or less means the broker's own limit.

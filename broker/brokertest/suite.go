@@ -103,6 +103,7 @@ var contract = []clause{
 	{"a key used for other data is refused", 1, nil, keyReused},
 	{"a key is forgotten after the window", 1, canAdvance, keyExpires},
 	{"a page begins with its anchor", 1, nil, pageHasAnchor},
+	{"a page that is enough reaches what is known", 1, nil, pageIsEnough},
 	{"a page keeps to its limit", 1, nil, pageLimits},
 	{"a page reads backwards", 1, nil, pageBackwards},
 	{"a trimmed anchor proves nothing", 1, nil, trimmedAnchor},

@@ -131,11 +131,11 @@ type lasts struct {
 
 // take keeps a room's last message. A room has messages in one stream; if it was
 // published to with several profiles, the last one counts.
-func (l *lasts) take(room string, r record) {
+func (l *lasts) take(s *stream, room string, r record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if have := l.found[room]; have == nil || have.at.Before(r.at) {
-		r.data = nil
+		r.data, r.stream = nil, s
 		l.found[room] = &r
 	}
 }
@@ -194,7 +194,7 @@ func (b *Broker) fewHeads(ctx context.Context, l *lasts, s *stream, rooms []stri
 				return nil
 			}
 			if err == nil {
-				l.take(name, m.record())
+				l.take(s, name, m.record())
 			}
 			return err
 		})
@@ -242,7 +242,7 @@ func (b *Broker) someHeads(ctx context.Context, l *lasts, s *stream, subjects []
 		for _, m := range got.messages {
 			token := header(m.Header, headerSubject)[len(s.prefix):]
 			if name, ok := names[token]; ok {
-				l.take(name, recordFrom(m))
+				l.take(s, name, recordFrom(m))
 			}
 		}
 		if got.pending == 0 {

@@ -24,6 +24,7 @@ type room struct {
 	// passed: all that had come when the room was found empty has been delivered,
 	// and the mark that was put behind it was taken.
 	passed bool
+	stream uint16 // index of the message's
 	mark   *natsgo.Msg
 }
 
@@ -34,6 +35,7 @@ func (r *room) forget() { *r = room{name: r.name, sub: r.sub} }
 func (r *room) knows(rec *record) {
 	if rec.sequence >= r.sequence {
 		r.sequence, r.tag, r.at = rec.sequence, rec.tag, rec.at.UnixNano()
+		r.stream = uint16(rec.stream.index)
 	}
 }
 
@@ -118,7 +120,7 @@ func (w *worker) known(token string) (record, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if r := w.rooms[w.b.layout.live()+token]; r != nil && r.tag != 0 {
-		return record{sequence: r.sequence, tag: r.tag, at: time.Unix(0, r.at)}, true
+		return record{stream: w.b.fleet.Load().streams[r.stream], sequence: r.sequence, tag: r.tag, at: time.Unix(0, r.at)}, true
 	}
 	return record{}, false
 }
@@ -247,7 +249,7 @@ func (w *worker) deliver(m *natsgo.Msg) {
 	}
 	token := m.Subject[len(w.b.layout.live()):]
 	rec := recordFrom(m)
-	if rec.sequence == 0 {
+	if rec.stream = s; rec.sequence == 0 {
 		return
 	}
 	s.saw(rec.sequence)

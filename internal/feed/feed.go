@@ -135,7 +135,7 @@ func (f *Feed[M]) ask(kind Kind, now time.Time) {
 	w := f.atWork()
 	r := Request{Kind: kind, After: backoff(w.attempts)}
 	if kind == AskRead {
-		r.Range = broker.Range{From: f.top, Until: w.until}
+		r.Range = broker.Range{From: f.top, Until: w.until, Enough: true} // what comes later is held
 		r.After = 0
 	} else {
 		w.before, w.doubt, w.dropped = w.arrived, false, false

@@ -9,6 +9,7 @@ import (
 	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/broker/nats"
 	"github.com/finch-go/finch/broker/nats/embedded/internal/servers"
+	natsgo "github.com/nats-io/nats.go"
 )
 
 // TestFirstMessageFollowsTheEmptyRoom: nobody need ask whether something came
@@ -90,6 +91,63 @@ func TestHeadOfAnEmptyRoomSaysSinceWhen(t *testing.T) {
 		h := heads[0]
 		if tt.hours == 0 && h.Since != 0 || tt.hours != 0 && (h.Position.Offset-h.Since)/3600 != tt.hours {
 			t.Errorf("%s: at %d the room has been empty since %d", tt.name, h.Position.Offset, h.Since)
+		}
+	}
+}
+
+// TestPageThatIsEnoughCostsOneQuestion, where the room is open; one that would prove
+// nothing is read through the leaders.
+func TestPageThatIsEnoughCostsOneQuestion(t *testing.T) {
+	c := servers.NewCluster(t, 1, nil)
+	conn, err := natsgo.Connect(c.URL(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	reader, writer := nats.New(nats.Options{URL: c.URL(0), Logger: servers.Quiet}), nats.New(nats.Options{URL: c.URL(0), Logger: servers.Quiet})
+	servers.Start(t, reader, "reader")
+	servers.Start(t, writer, "writer")
+	var all []broker.Position
+	for i := range 5 {
+		all = append(all, servers.Publish(t, writer, "r", fmt.Sprint(i), broker.PublishOptions{}))
+	}
+	servers.Open(t, reader, "r")
+	questions, err := conn.SubscribeSync("$JS.API.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		from broker.Position
+		o    broker.Range
+		one  bool
+	}{
+		{"enough", all[1], broker.Range{Until: all[4].Offset, Enough: true}, true},
+		{"not enough", all[1], broker.Range{Until: all[4].Offset}, false},
+		{"another tag", broker.Position{Epoch: all[1].Epoch, Offset: all[1].Offset, Tag: 1}, broker.Range{Until: all[4].Offset, Enough: true}, false},
+		{"beyond what is known", all[1], broker.Range{Until: all[4].Offset + 1, Enough: true}, false},
+	} {
+		tt.o.From = tt.from
+		reader.Read(t.Context(), "r", tt.o)
+		if _, err := conn.Request("$JS.API.INFO", nil, servers.Patience); err != nil { // ends what came before
+			t.Fatal(err)
+		}
+		asked := 0
+		for {
+			m, err := questions.NextMsg(servers.Patience)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.Subject == "$JS.API.INFO" {
+				break
+			}
+			asked++
+		}
+		if asked == 0 || (asked == 1) != tt.one {
+			t.Errorf("%s: %d questions", tt.name, asked)
 		}
 	}
 }
