@@ -64,13 +64,22 @@ func pageIsEnough(f *fixture) {
 			f.Errorf("a forged position is followed by %d messages, %v", len(after), err)
 		}
 	}
+	empty := f.open(b, "t")
+	first := f.publishSome(b, "t", 4, broker.PublishOptions{Profile: "short"})
+	f.boxes[0].await(f.T, "t", first[3])
+	page := f.read(b, "t", broker.Range{From: empty, Until: first[2].Offset, Enough: true})
+	if after, err := page.Follow(empty, first[2].Offset); err != nil || len(after) < 3 || after[0].Position != first[0] {
+		f.Errorf("what was empty is followed by %d messages, %v", len(after), err)
+	}
 	// The anchor leaves, and a new head is delivered or not: it proves nothing.
-	f.open(b, "s")
+	none := f.open(b, "s")
 	few := f.publishSome(b, "s", 9, broker.PublishOptions{Profile: "short"})
 	f.boxes[0].await(f.T, "s", few[8])
-	page := f.read(b, "s", broker.Range{From: few[1], Until: few[8].Offset, Enough: true})
-	if after, err := page.Follow(few[1], few[8].Offset); !errors.Is(err, broker.ErrTrimmed) {
-		f.Errorf("a trimmed position is followed by %d messages, %v", len(after), err)
+	for _, from := range []broker.Position{few[1], none} {
+		page := f.read(b, "s", broker.Range{From: from, Until: few[8].Offset, Enough: true})
+		if after, err := page.Follow(from, few[8].Offset); !errors.Is(err, broker.ErrTrimmed) {
+			f.Errorf("the trimmed position %v is followed by %d messages, %v", from, len(after), err)
+		}
 	}
 }
 

@@ -15,27 +15,35 @@ import (
 // true now, but what led up to a message that the caller knows. A replica has the
 // stream's messages in order: one that sends what this node knows to be the last,
 // and the message at From with its tag, has all in between that was kept; nothing
-// between the two can have left while the older is there. One that has not come so
-// far does not reach it. A message that took the place of one that the store lost
-// has another tag, which the caller sees in the chain or at its end.
+// between the two can have left while the older is there. Where From is of an empty
+// room, nothing can have left at all: not by number, of which the replica has fewer
+// than are kept, nor for what oldest says. One that has not come so far does not
+// reach the last. A message that took the place of one that the store lost has
+// another tag, which the caller sees in the chain or at its end.
 func (b *Broker) readEnough(ctx context.Context, name string, r broker.Range) (page broker.Page, ok bool) {
-	if !r.Enough || r.Until == 0 || r.From.Tag == 0 || r.From.Offset >= r.Until || r.Newest || r.Before != 0 {
+	if !r.Enough || r.Until == 0 || r.From.IsZero() || r.From.Offset >= r.Until || r.Newest || r.Before != 0 {
 		return page, false
 	}
-	token, partition := tokenOf(name), b.layout.partition(name)
+	token, partition, now := tokenOf(name), b.layout.partition(name), b.storeNow()
 	epoch := b.epochs.of(token, partition)
 	last, known := b.workerOf(token).known(token)
-	if !known || last.stream == nil || last.sequence < r.Until || epoch != r.From.Epoch || last.stream.profile.Size == 0 {
+	if !known || last.sequence < r.Until || epoch != r.From.Epoch || last.stream.profile.Size == 0 {
 		return page, false
 	}
-	read := newReading(b, place{stream: last.stream, last: last, now: b.storeNow(), whole: func(broker.Position) bool { return false }}, token, r)
+	at := place{stream: last.stream, last: last, now: now}
+	if r.From.Tag == 0 {
+		oldest := b.oldest(partition, now)
+		if oldest == 0 || r.From.Offset < oldest {
+			return page, false
+		}
+	}
+	read := newReading(b, at, token, r)
+	read.at.whole = func(broker.Position) bool { return read.total < last.stream.depth }
 	if read.all(ctx) != nil || len(read.found) == 0 {
-		return page, false
-	}
-	if first := &read.found[0]; first.sequence != r.From.Offset || first.tag != r.From.Tag {
 		return page, false
 	}
 	page = broker.Page{Head: broker.Position{Epoch: epoch, Offset: last.sequence, Tag: last.tag}, Kept: last.stream.profile.Age}
 	read.into(&page, name, epoch)
-	return page, true
+	first := page.Messages[0].Position
+	return page, page.Whole && (r.From.Tag == 0 || first == r.From)
 }

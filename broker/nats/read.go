@@ -170,6 +170,7 @@ type reading struct {
 	young   time.Time // older messages are hidden; zero: none are
 
 	found  []record // what can be seen, and no more than one beyond the limit
+	total  int      // messages that the first question met
 	hidden int      // messages passed over
 	before record   // the last of those
 	met    bool     // the message at From was among what was read
@@ -215,6 +216,7 @@ func (rd *reading) all(ctx context.Context) error {
 			return rd.end(from)
 		}
 		total := len(got.messages) + int(got.pending)
+		rd.total = max(rd.total, total)
 		for i, m := range got.messages {
 			rec := recordFrom(m)
 			if r.Before != 0 && rec.sequence >= r.Before {

@@ -107,6 +107,7 @@ func TestPageThatIsEnoughCostsOneQuestion(t *testing.T) {
 	reader, writer := nats.New(nats.Options{URL: c.URL(0), Logger: servers.Quiet}), nats.New(nats.Options{URL: c.URL(0), Logger: servers.Quiet})
 	servers.Start(t, reader, "reader")
 	servers.Start(t, writer, "writer")
+	empty := servers.Open(t, writer, "r")
 	var all []broker.Position
 	for i := range 5 {
 		all = append(all, servers.Publish(t, writer, "r", fmt.Sprint(i), broker.PublishOptions{}))
@@ -126,6 +127,7 @@ func TestPageThatIsEnoughCostsOneQuestion(t *testing.T) {
 		one  bool
 	}{
 		{"enough", all[1], broker.Range{Until: all[4].Offset, Enough: true}, true},
+		{"from where it was empty", empty, broker.Range{Until: all[4].Offset, Enough: true}, true},
 		{"not enough", all[1], broker.Range{Until: all[4].Offset}, false},
 		{"another tag", broker.Position{Epoch: all[1].Epoch, Offset: all[1].Offset, Tag: 1}, broker.Range{Until: all[4].Offset, Enough: true}, false},
 		{"beyond what is known", all[1], broker.Range{Until: all[4].Offset + 1, Enough: true}, false},
