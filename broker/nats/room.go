@@ -14,22 +14,26 @@ import (
 type room struct {
 	name string
 	sub  *natsgo.Subscription
+	knowledge
+}
 
+// knowledge is what is known of a room, guarded by its worker's lock.
+type knowledge struct {
 	// The last message that is known: it stays the room's head when it has left the
 	// disk. With a tag of 0 none is, and sequence is the offset of the empty position
 	// at which the room was found, 0 if it was not.
 	sequence uint64
 	tag      uint64
-	at       int64 // nanoseconds since 1970
+	at       int64  // nanoseconds since 1970
+	stream   uint16 // index of the message's
 	// passed: all that had come when the room was found empty has been delivered,
 	// and the mark that was put behind it was taken.
 	passed bool
-	stream uint16 // index of the message's
 	mark   *natsgo.Msg
 }
 
 // forget lets go of what is known.
-func (r *room) forget() { *r = room{name: r.name, sub: r.sub} }
+func (r *room) forget() { r.knowledge = knowledge{} }
 
 // knows notes a message, unless a later one is known.
 func (r *room) knows(rec *record) {
