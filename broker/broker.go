@@ -91,9 +91,13 @@ type Broker interface {
 	// target is a node that does not live.
 	Send(ctx context.Context, to Target, data []byte) error
 
-	// Ask sends a question to one node and returns what its Sink.Answer did.
-	// ErrUnknownNode is returned if it does not live, ErrUnavailable if it did not
-	// answer, and a *Refusal with the text of Answer's error if it refused.
+	// Ask sends a question to one node and returns what its Sink.Answer did, or a
+	// *Refusal with the text of Answer's error if it refused. It waits for a node
+	// that is slow as long as ctx does, and for one that has gone no longer than it
+	// takes to find out, which is tried while the question waits: ErrUnknownNode is
+	// returned if the node does not live, or its lease ends first; ErrUnavailable if
+	// it does not listen, though its lease lasts: it was killed a moment ago, or is
+	// cut off. A question that ends so may have been heard.
 	Ask(ctx context.Context, node string, question []byte) ([]byte, error)
 
 	// SetShare sets how many members of a room this node has; 0 takes the share

@@ -23,7 +23,8 @@ var (
 	// ErrUnknownProfile: no profile of this name was given to Start. Nothing was
 	// done.
 	ErrUnknownProfile = errors.New("unknown history profile")
-	// ErrUnknownNode: no live node has this id. Nothing was done.
+	// ErrUnknownNode: no live node has this id. Nothing was done, unless it went
+	// while a question waited for its answer.
 	ErrUnknownNode = errors.New("unknown node")
 	// ErrPurged is the reason that Uncertain is given after Purge.
 	ErrPurged = errors.New("history of the room purged")

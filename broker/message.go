@@ -21,7 +21,9 @@ type Message struct {
 	Position Position // of this message; its tag is never zero
 	// Prev is the offset of the message before this one in the same room and
 	// epoch: 0 where there was none, PrevUnknown where the broker cannot tell
-	// (a store that answers 0 both for none and for deleted cannot tell).
+	// (a store that answers 0 both for none and for deleted cannot tell). Where the
+	// store numbers rooms together, the first message has the offset of the empty
+	// position that this broker gave as the room's head, if it can tell.
 	Prev uint64
 	// PrevTag is the tag of the message before, 0 where there was none or the
 	// broker does not know it. A broker that knows it makes a lost tail visible

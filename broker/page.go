@@ -15,6 +15,10 @@ type Head struct {
 	// At is when its message was recorded, by the store's clock; zero if there is
 	// none or the broker does not know.
 	At time.Time
+	// Since, of an empty position whose offset the store counts on: nothing was
+	// recorded after this offset either, so that a reader has missed nothing who
+	// found the room empty there or later. 0: the broker cannot tell.
+	Since uint64
 }
 
 // A Mark is a broker's own note of how far Heads has looked. It is opaque; the
@@ -31,6 +35,9 @@ type Range struct {
 	// ends earlier without reason (Limit, Before) is stale, and is read again
 	// inside or not returned.
 	Until uint64
+	// Enough: what was recorded after Until is not asked for. The page may lack it,
+	// and be of the time at which Until was the head of the room.
+	Enough bool
 	// Before ends the page: only messages with smaller offsets; 0 for no end.
 	Before uint64
 	// Limit is the most messages to return; 0 or less means the broker's own limit.
@@ -147,9 +154,8 @@ func (m *Message) follows(before Position) bool {
 
 // Follows reports whether m comes directly after before, as far as m itself can
 // tell: the same epoch, Prev is before's offset, and PrevTag, if known, its tag.
-// The first message of all follows the empty position with offset 0 and no
-// other: where the store numbers rooms together, an empty position's offset says
-// nothing about Prev, and a Read has to tell.
+// The first message of all follows the empty position with offset 0, or that whose
+// offset its Prev is, and no other: a Read has to tell.
 func (m *Message) Follows(before Position) bool {
 	return m.Position.Epoch == before.Epoch && m.Position.Offset > before.Offset &&
 		(m.Prev != 0 || before.Offset == 0) && m.follows(before)

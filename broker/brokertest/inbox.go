@@ -29,6 +29,7 @@ type Inbox struct {
 	uncertain []broker.Scope
 	up, down  []broker.NodeState
 	states    []broker.State
+	questions int
 }
 
 var _ broker.Sink = (*Inbox)(nil)
@@ -51,8 +52,9 @@ func (in *Inbox) Deliver(m broker.Message) {
 // Receive keeps what was sent.
 func (in *Inbox) Receive(s broker.Sent) { in.change(func() { in.sent = append(in.sent, s) }) }
 
-// Answer calls AnswerFunc.
+// Answer counts the question and calls AnswerFunc.
 func (in *Inbox) Answer(ctx context.Context, from string, question []byte) ([]byte, error) {
+	in.change(func() { in.questions++ })
 	if in.AnswerFunc == nil {
 		return nil, fmt.Errorf("nobody answers here")
 	}

@@ -108,22 +108,6 @@ func sendReaches(f *fixture) {
 	}
 }
 
-func askIsAnswered(f *fixture) {
-	nodes := f.nodes[0].Nodes()
-	to := nodes[len(nodes)-1].ID
-	answer, err := f.nodes[0].Ask(f.ctx, to, []byte("who?"))
-	if want := to + " to node-0: who?"; err != nil || string(answer) != want {
-		f.Errorf("the answer is %q, %v; want %q", answer, err, want)
-	}
-	_, err = f.nodes[0].Ask(f.ctx, to, []byte("refuse"))
-	if r, ok := errors.AsType[*broker.Refusal](err); !ok || r.Text != "no such room here" {
-		f.Errorf("a refusal is %v", err)
-	}
-	if _, err := f.nodes[0].Ask(f.ctx, "nobody", nil); !errors.Is(err, broker.ErrUnknownNode) {
-		f.Errorf("a node that does not live: %v", err)
-	}
-}
-
 func sharesLive(f *fixture) {
 	first := f.nodes[0]
 	total := func(b broker.Broker) (n int, nodes []string) {

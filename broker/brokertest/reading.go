@@ -36,6 +36,53 @@ func pageHasAnchor(f *fixture) {
 	f.check(f.read(b, "never published to", broker.Range{}))
 }
 
+// pageIsEnough: what is enough reaches what the caller knows, from what he knows,
+// and no other way; what came later may be missing.
+func pageIsEnough(f *fixture) {
+	b := f.nodes[0]
+	all := f.publishSome(b, "r", 10, broker.PublishOptions{})
+	for _, open := range []bool{false, true} {
+		if open {
+			f.open(b, "r")
+		}
+		for i, until := range all[1:] {
+			from := all[i/2]
+			page := f.read(b, "r", broker.Range{From: from, Until: until.Offset, Enough: true})
+			after, err := page.Follow(from, until.Offset)
+			if n := i + 1 - i/2; err != nil || len(after) < n || after[n-1].Position != until {
+				f.Errorf("from %v to %v, open %v: %d messages, %v", from, until, open, len(after), err)
+			}
+		}
+		page := f.read(b, "r", broker.Range{From: all[2], Until: all[9].Offset, Enough: true, Limit: 3})
+		f.check(page, all[2:5]...)
+		if !page.More {
+			f.Error("a page that its limit cut says that there is no more")
+		}
+		forged := broker.Position{Epoch: all[3].Epoch, Offset: all[3].Offset, Tag: all[3].Tag ^ 1}
+		page = f.read(b, "r", broker.Range{From: forged, Until: all[9].Offset, Enough: true})
+		if after, err := page.Follow(forged, all[9].Offset); !errors.Is(err, broker.ErrForked) {
+			f.Errorf("a forged position is followed by %d messages, %v", len(after), err)
+		}
+	}
+	empty := f.open(b, "t")
+	first := f.publishSome(b, "t", 4, broker.PublishOptions{Profile: "short"})
+	f.boxes[0].await(f.T, "t", first[3])
+	page := f.read(b, "t", broker.Range{From: empty, Until: first[2].Offset, Enough: true})
+	if after, err := page.Follow(empty, first[2].Offset); err != nil || len(after) < 3 || after[0].Position != first[0] {
+		f.Errorf("what was empty is followed by %d messages, %v", len(after), err)
+	}
+	// The anchor leaves, and a new head is delivered or not: it proves nothing.
+	none := f.open(b, "s")
+	few := f.publishSome(b, "s", 9, broker.PublishOptions{Profile: "short"})
+	f.boxes[0].await(f.T, "s", few[8])
+	for _, from := range []broker.Position{few[1], none} {
+		page := f.read(b, "s", broker.Range{From: from, Until: few[8].Offset, Enough: true})
+		if after, err := page.Follow(from, few[8].Offset); !errors.Is(err, broker.ErrTrimmed) {
+			f.Errorf("the trimmed position %v is followed by %d messages, %v", from, len(after), err)
+		}
+	}
+}
+
 func pageLimits(f *fixture) {
 	b := f.nodes[0]
 	all := f.publishSome(b, "r", 8, broker.PublishOptions{})

@@ -103,6 +103,7 @@ var contract = []clause{
 	{"a key used for other data is refused", 1, nil, keyReused},
 	{"a key is forgotten after the window", 1, canAdvance, keyExpires},
 	{"a page begins with its anchor", 1, nil, pageHasAnchor},
+	{"a page that is enough reaches what is known", 1, nil, pageIsEnough},
 	{"a page keeps to its limit", 1, nil, pageLimits},
 	{"a page reads backwards", 1, nil, pageBackwards},
 	{"a trimmed anchor proves nothing", 1, nil, trimmedAnchor},
@@ -116,6 +117,8 @@ var contract = []clause{
 	{"misuse is refused", 1, nil, misuse},
 	{"what is sent reaches its target", 2, nil, sendReaches},
 	{"a question is answered by its node", 2, nil, askIsAnswered},
+	{"a question waits for a slow node", 2, nil, slowAnswer},
+	{"a question ends with its node", 2, nil, goneWhileAsked},
 	{"shares and nodes live with their lease", 2, nil, sharesLive},
 	{"a released room can be opened again", 2, nil, releasedRoom},
 	{"a closed broker is closed", 2, nil, closedBroker},
@@ -140,9 +143,15 @@ func (f *fixture) start(id string) (broker.Broker, *Inbox) {
 	b, in := f.Node(), &Inbox{}
 	ctx, cancel := context.WithTimeout(f.ctx, patience)
 	defer cancel()
-	in.AnswerFunc = func(_ context.Context, from string, question []byte) ([]byte, error) {
-		if string(question) == "refuse" {
+	in.AnswerFunc = func(ctx context.Context, from string, question []byte) ([]byte, error) {
+		switch string(question) {
+		case "refuse":
 			return nil, errors.New("no such room here")
+		case "hesitate":
+			return nil, hesitate(ctx)
+		case "wait":
+			<-ctx.Done()
+			return nil, ctx.Err()
 		}
 		return fmt.Appendf(nil, "%s to %s: %s", id, from, question), nil
 	}

@@ -246,7 +246,7 @@ func (b *Broker) Ask(ctx context.Context, node string, question []byte) ([]byte,
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case peer.life.Err() != nil:
-		return nil, fmt.Errorf("%w: node %q closed before it answered", broker.ErrUnavailable, node)
+		return nil, fmt.Errorf("%w: memory: node %q closed before it answered", broker.ErrUnknownNode, node)
 	}
 	return nil, &broker.Refusal{Text: err.Error()}
 }

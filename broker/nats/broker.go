@@ -48,6 +48,7 @@ type Broker struct {
 	fleet atomic.Pointer[fleet] // changed by the keeper and by Start
 	news
 	nodes   nodes
+	vigils  vigils
 	shares  shares
 	probe   probe
 	payload atomic.Int64

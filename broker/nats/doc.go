@@ -30,7 +30,10 @@
 // publisher knows the whole position, and a message that takes the sequence of
 // one that the store has lost has another tag. The offset of an empty position is the
 // time at which the room was found empty, in seconds; sequences begin above any
-// such time.
+// such time. As long as messages stay on disk, and Options.MaxBytes is not set, it
+// proves something without a look at the stream: that a message for which the
+// stream knows no predecessor follows it, and that a reader who comes back to a
+// room that is still empty has missed nothing.
 //
 // # How long messages stay
 //

@@ -120,7 +120,10 @@ func (b *Broker) directGet(ctx context.Context, stream string, q directQuestion)
 	}
 	conn := b.link.conn
 	inbox := conn.NewInbox()
-	sub, err := conn.SubscribeSync(inbox)
+	// With a queue of its own, as long as the answer may be: nats.go would make one
+	// of half a megabyte.
+	queue := make(chan *natsgo.Msg, max(q.Batch, len(q.LastFor))+2)
+	sub, err := conn.ChanSubscribe(inbox, queue)
 	if err != nil {
 		return batch{}, unavailable("no connection to a server")
 	}
@@ -130,16 +133,17 @@ func (b *Broker) directGet(ctx context.Context, stream string, q directQuestion)
 	}
 	var got batch
 	for {
-		m, err := sub.NextMsgWithContext(bound)
-		switch {
-		case errors.Is(err, natsgo.ErrNoResponders):
-			return batch{}, unavailable("nobody serves stream %s", stream)
-		case err != nil && ctx.Err() != nil:
-			return batch{}, ctx.Err()
-		case err != nil && b.link.broken():
-			return batch{}, unavailable("the connection to the server was lost")
-		case err != nil:
-			return batch{}, fmt.Errorf("%w: no more of it came: %w", errBroken, err)
+		var m *natsgo.Msg
+		select {
+		case m = <-queue:
+		case <-bound.Done():
+			switch {
+			case ctx.Err() != nil:
+				return batch{}, ctx.Err()
+			case b.link.broken():
+				return batch{}, unavailable("the connection to the server was lost")
+			}
+			return batch{}, fmt.Errorf("%w: no more of it came: %w", errBroken, context.Cause(bound))
 		}
 		silence.Reset(b.options.Timeout / 4)
 		switch status := header(m.Header, headerStatus); status {

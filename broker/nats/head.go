@@ -44,6 +44,7 @@ func (b *Broker) Open(ctx context.Context, rooms []string) ([]broker.Head, error
 	for _, name := range rooms {
 		heads = append(heads, b.head(name, found.found[name], found.at))
 	}
+	b.mark()
 	return heads, nil
 }
 
@@ -56,16 +57,57 @@ func (b *Broker) head(name string, last *record, at time.Time) broker.Head {
 			last = &known
 		}
 	}
-	w.learn(token, last)
 	epoch := b.epochs.of(token, partition)
 	if last == nil {
-		return broker.Head{Room: name, Position: b.emptyPosition(epoch, at)}
+		oldest := b.oldest(partition, at)
+		offset := w.vacant(token, offsetOf(at), oldest)
+		return broker.Head{Room: name, Position: broker.Position{Epoch: epoch, Offset: offset}, Since: oldest}
 	}
+	w.learn(token, last)
 	return broker.Head{Room: name, Position: broker.Position{Epoch: epoch, Offset: last.sequence, Tag: last.tag}, At: last.at}
 }
 
-func (b *Broker) emptyPosition(epoch string, at time.Time) broker.Position {
-	return broker.Position{Epoch: epoch, Offset: uint64(max(0, min(at.Unix(), firstSequence-1)))}
+// offsetOf is the offset of a room that is found empty at a time.
+func offsetOf(at time.Time) uint64 { return uint64(max(0, min(at.Unix(), firstSequence-1))) }
+
+// mark has rooms pass that were found empty.
+func (b *Broker) mark() {
+	for _, w := range b.workers {
+		w.mark()
+	}
+}
+
+// oldest is the lowest offset of an empty position after which no message can have
+// left the disk by now, except by a purge; 0 if that cannot be told. The clocks of
+// the servers that wrote the times may differ.
+func (b *Broker) oldest(partition int, now time.Time) uint64 {
+	if b.options.MaxBytes > 0 {
+		return 0
+	}
+	oldest := int64(1)
+	for _, s := range b.fleet.Load().byPartition[partition] {
+		if s.kept > 0 {
+			oldest = max(oldest, now.Add(skew-s.kept+s.kept/10).Unix()+1)
+		}
+	}
+	if oldest > now.Unix() {
+		return 0
+	}
+	return uint64(oldest)
+}
+
+// firstAfter reports whether a message for which the stream found none before it
+// in its room is the first one since the room was found empty at an offset, so
+// that nobody need ask what came between. The leader found no message, after this
+// node's subscription had reached it, and said "none" again when it recorded this
+// one. A message in between would have been there then, unless it had left: by
+// age or bytes, which oldest excludes; by a purge, which gives the room another
+// epoch and makes it uncertain; or because the store lost it, and then it is this
+// one that follows. What was under way when the room was found empty, and is of
+// before that, is delivered before the mark that lets the room pass.
+func (b *Broker) firstAfter(partition int, empty uint64, recorded time.Time) bool {
+	oldest := b.oldest(partition, recorded)
+	return oldest != 0 && empty >= oldest
 }
 
 // forgotten reports whether a message of that time may have left the disk by age.
@@ -89,11 +131,11 @@ type lasts struct {
 
 // take keeps a room's last message. A room has messages in one stream; if it was
 // published to with several profiles, the last one counts.
-func (l *lasts) take(room string, r record) {
+func (l *lasts) take(s *stream, room string, r record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if have := l.found[room]; have == nil || have.at.Before(r.at) {
-		r.data = nil
+		r.data, r.stream = nil, s
 		l.found[room] = &r
 	}
 }
@@ -152,7 +194,7 @@ func (b *Broker) fewHeads(ctx context.Context, l *lasts, s *stream, rooms []stri
 				return nil
 			}
 			if err == nil {
-				l.take(name, m.record())
+				l.take(s, name, m.record())
 			}
 			return err
 		})
@@ -200,7 +242,7 @@ func (b *Broker) someHeads(ctx context.Context, l *lasts, s *stream, subjects []
 		for _, m := range got.messages {
 			token := header(m.Header, headerSubject)[len(s.prefix):]
 			if name, ok := names[token]; ok {
-				l.take(name, recordFrom(m))
+				l.take(s, name, recordFrom(m))
 			}
 		}
 		if got.pending == 0 {
@@ -239,6 +281,7 @@ func (b *Broker) Heads(ctx context.Context, rooms []string, since broker.Mark) (
 			changed = append(changed, b.head(name, last, found.at))
 		}
 	}
+	b.mark()
 	next := mark{life: b.life36, doubts: doubts, note: note, upTo: found.upTo}
 	return changed, next.text(), nil
 }

@@ -76,12 +76,18 @@ func (n *nodes) hear(b *Broker, id string, sequence uint64, expired bool, data [
 		p.state = broker.NodeState{ID: id, Incarnation: l.Incarnation}
 	}
 	if lived && (!p.live || p.state != before) {
-		b.tell(func(s broker.Sink) { s.NodeDown(before) })
+		b.tellGone(before)
 	}
 	if p.live && (!lived || p.state != before) {
 		up := p.state
 		b.tell(func(s broker.Sink) { s.NodeUp(up) })
 	}
+}
+
+// tellGone tells that a node has gone, to the sink and to whoever waits for it.
+func (b *Broker) tellGone(node broker.NodeState) {
+	b.tell(func(s broker.Sink) { s.NodeDown(node) })
+	b.vigils.gone(node)
 }
 
 // Nodes is documented at broker.Broker.
@@ -327,8 +333,7 @@ func (n *nodes) bury(b *Broker, found map[string]bool, begun time.Time) {
 	for id, p := range n.peers {
 		if p.live && (p.ended || !found[id] && p.heard.Before(begun)) {
 			p.live, p.ended, p.heard = false, false, time.Now()
-			gone := p.state
-			b.tell(func(s broker.Sink) { s.NodeDown(gone) })
+			b.tellGone(p.state)
 		}
 	}
 }

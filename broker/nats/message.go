@@ -79,6 +79,7 @@ const smallData = 2 << 10
 
 // A record is a stored message.
 type record struct {
+	stream   *stream // nil where it does not matter
 	sequence uint64
 	tag      uint64
 	at       time.Time

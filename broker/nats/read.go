@@ -38,6 +38,9 @@ func (b *Broker) Read(ctx context.Context, name string, r broker.Range) (broker.
 	if r.Limit <= 0 || r.Limit > maxPage {
 		r.Limit = maxPage
 	}
+	if page, ok := b.readEnough(ctx, name, r); ok {
+		return page, nil
+	}
 	var page broker.Page
 	patience := time.Now().Add(time.Second)
 	err := b.again(ctx, func() (err error) {
@@ -65,6 +68,7 @@ func (b *Broker) readOnce(ctx context.Context, name string, r broker.Range) (bro
 		last = &at.last
 	}
 	page := broker.Page{Head: b.head(name, last, at.now).Position}
+	b.mark()
 	if !r.From.IsZero() && r.From.Epoch != epoch {
 		return page, nil
 	}
@@ -77,10 +81,7 @@ func (b *Broker) readOnce(ctx context.Context, name string, r broker.Range) (bro
 		page.Kept = profile.Age
 		page.Spare = at.spare && at.count < profile.Size
 	}
-	read := reading{b: b, at: at, subject: at.stream.prefix + token, r: r}
-	if profile.Age > 0 && profile.Size > 0 {
-		read.young = at.now.Add(-profile.Age)
-	}
+	read := newReading(b, at, token, r)
 	if err := read.all(ctx); err != nil {
 		return broker.Page{}, err
 	}
@@ -120,6 +121,7 @@ func (b *Broker) locate(ctx context.Context, name string) (place, error) {
 			continue
 		}
 		if rec := lasts[i].record(); at.stream == nil || at.last.at.Before(rec.at) {
+			rec.stream = s
 			at.stream, at.last, at.count = s, rec, int(infos[i].State.Subjects[s.prefix+token])
 			at.spare = infos[i].reaches(at.now.Add(-s.profile.Age-skew), b.options.MaxBytes)
 		}
@@ -168,12 +170,21 @@ type reading struct {
 	young   time.Time // older messages are hidden; zero: none are
 
 	found  []record // what can be seen, and no more than one beyond the limit
+	total  int      // messages that the first question met
 	hidden int      // messages passed over
 	before record   // the last of those
 	met    bool     // the message at From was among what was read
 	from   uint64   // sequence where reading began
 	skips  bool     // it began later than the range
 	ended  bool     // up to the head or Before
+}
+
+func newReading(b *Broker, at place, token string, r broker.Range) *reading {
+	rd := &reading{b: b, at: at, subject: at.stream.prefix + token, r: r}
+	if profile := at.stream.profile; profile.Age > 0 && profile.Size > 0 {
+		rd.young = at.now.Add(-profile.Age)
+	}
+	return rd
 }
 
 func (rd *reading) all(ctx context.Context) error {
@@ -205,6 +216,7 @@ func (rd *reading) all(ctx context.Context) error {
 			return rd.end(from)
 		}
 		total := len(got.messages) + int(got.pending)
+		rd.total = max(rd.total, total)
 		for i, m := range got.messages {
 			rec := recordFrom(m)
 			if r.Before != 0 && rec.sequence >= r.Before {

@@ -14,19 +14,42 @@ import (
 type room struct {
 	name string
 	sub  *natsgo.Subscription
+	knowledge
+}
 
-	// The last message that is known, zero if none: it stays the room's head when
-	// it has left the disk.
+// knowledge is what is known of a room, guarded by its worker's lock.
+type knowledge struct {
+	// The last message that is known: it stays the room's head when it has left the
+	// disk. With a tag of 0 none is, and sequence is the offset of the empty position
+	// at which the room was found, 0 if it was not.
 	sequence uint64
 	tag      uint64
-	at       int64 // nanoseconds since 1970
+	at       int64  // nanoseconds since 1970
+	stream   uint16 // index of the message's
+	// passed: all that had come when the room was found empty has been delivered,
+	// and the mark that was put behind it was taken.
+	passed bool
+	mark   *natsgo.Msg
 }
+
+// forget lets go of what is known.
+func (r *room) forget() { r.knowledge = knowledge{} }
 
 // knows notes a message, unless a later one is known.
 func (r *room) knows(rec *record) {
 	if rec.sequence >= r.sequence {
 		r.sequence, r.tag, r.at = rec.sequence, rec.tag, rec.at.UnixNano()
+		r.stream = uint16(rec.stream.index)
 	}
+}
+
+// empty is the offset at which the room was found empty, if a message that the
+// store calls the first one follows it; else 0. See [Broker.firstAfter].
+func (r *room) empty() uint64 {
+	if r.tag != 0 || !r.passed {
+		return 0
+	}
+	return r.sequence
 }
 
 // queueLength is how many messages may wait for a worker. Past it nats.go drops
@@ -42,6 +65,8 @@ type worker struct {
 
 	mu    sync.Mutex       // never held while the sink is called
 	rooms map[string]*room // by live subject
+	found []*room          // empty since the last mark was put into the queue
+	marks map[*natsgo.Msg][]*room
 
 	// The goroutine's own.
 	dials  uint64 // attempts to connect that were answered for
@@ -49,7 +74,7 @@ type worker struct {
 }
 
 func newWorker(b *Broker) *worker {
-	return &worker{b: b, queue: make(chan *natsgo.Msg, queueLength), rooms: map[string]*room{}, dials: b.link.dials.Load()}
+	return &worker{b: b, queue: make(chan *natsgo.Msg, queueLength), rooms: map[string]*room{}, marks: map[*natsgo.Msg][]*room{}, dials: b.link.dials.Load()}
 }
 
 // workerOf a room's token.
@@ -98,20 +123,75 @@ func (w *worker) release(token string) {
 func (w *worker) known(token string) (record, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if r := w.rooms[w.b.layout.live()+token]; r != nil && r.sequence != 0 {
-		return record{sequence: r.sequence, tag: r.tag, at: time.Unix(0, r.at)}, true
+	if r := w.rooms[w.b.layout.live()+token]; r != nil && r.tag != 0 {
+		return record{stream: w.b.fleet.Load().streams[r.stream], sequence: r.sequence, tag: r.tag, at: time.Unix(0, r.at)}, true
 	}
 	return record{}, false
 }
 
-// learn notes what was read of a room: its last message, or that it has none.
+// vacant notes that a room was found empty at an offset, and returns the offset
+// that stands for that: the one at which it was found so before, if that is not
+// below oldest. So readers who came at different times stand at one position.
+func (w *worker) vacant(token string, offset, oldest uint64) uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := w.rooms[w.b.layout.live()+token]
+	switch {
+	case r == nil:
+	case r.tag != 0: // it came meanwhile, or is gone
+		r.forget()
+	case oldest == 0:
+	case r.sequence >= oldest:
+		return r.sequence
+	default:
+		r.forget()
+		r.sequence = offset
+		w.found = append(w.found, r)
+	}
+	return offset
+}
+
+// mark puts a mark into the queue, behind all that had come when rooms were found
+// empty. If it does not fit in, whoever finds them empty next puts it.
+func (w *worker) mark() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.found) == 0 {
+		return
+	}
+	m := &natsgo.Msg{}
+	select {
+	case w.queue <- m:
+	default:
+		return
+	}
+	for _, r := range w.found {
+		r.mark = m
+	}
+	w.marks[m], w.found = w.found, nil
+}
+
+// pass takes a mark.
+func (w *worker) pass(m *natsgo.Msg) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.marks[m] {
+		if r.mark == m { // else it was found anew since
+			r.passed, r.mark = true, nil
+		}
+	}
+	delete(w.marks, m)
+}
+
+// learn notes what was read of a room: its last message, or that nothing is known
+// of it.
 func (w *worker) learn(token string, rec *record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch r := w.rooms[w.b.layout.live()+token]; {
 	case r == nil:
 	case rec == nil:
-		r.sequence, r.tag, r.at = 0, 0, 0
+		r.forget()
 	default:
 		r.knows(rec)
 	}
@@ -123,7 +203,7 @@ func (b *Broker) forgetPartition(partition int) {
 		w.mu.Lock()
 		for _, r := range w.rooms {
 			if b.layout.partition(r.name) == partition {
-				r.sequence, r.tag, r.at = 0, 0, 0
+				r.forget()
 			}
 		}
 		w.mu.Unlock()
@@ -150,7 +230,11 @@ func (w *worker) take(m *natsgo.Msg) {
 		w.dials = dials
 		w.b.tellReconnected(dials)
 	}
-	w.deliver(m)
+	if m.Sub == nil { // nothing that was received
+		w.pass(m)
+	} else {
+		w.deliver(m)
+	}
 	if w.choked && len(w.queue) < cap(w.queue)/2 {
 		w.choked = false
 		w.b.tellUncertain(broker.Scope{Rooms: w.names(-1)}, errSlow)
@@ -169,7 +253,7 @@ func (w *worker) deliver(m *natsgo.Msg) {
 	}
 	token := m.Subject[len(w.b.layout.live()):]
 	rec := recordFrom(m)
-	if rec.sequence == 0 {
+	if rec.stream = s; rec.sequence == 0 {
 		return
 	}
 	s.saw(rec.sequence)
@@ -183,12 +267,14 @@ func (w *worker) deliver(m *natsgo.Msg) {
 		w.mu.Unlock()
 		return
 	}
-	name := r.name
+	name, empty := r.name, r.empty()
 	r.knows(&rec)
 	w.mu.Unlock()
 	message := rec.message(name, w.b.epochs.of(token, s.partition))
 	if last := number(m.Header, headerLast); last != 0 { // 0 is for none, and for one that is not there any more
 		message.Prev = last
+	} else if empty != 0 && w.b.firstAfter(s.partition, empty, rec.at) {
+		message.Prev = empty
 	}
 	w.b.sink.Deliver(message)
 }

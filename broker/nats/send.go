@@ -75,6 +75,9 @@ func (w *worker) receive(m *natsgo.Msg) {
 // again.
 const maxAnswers = 256
 
+// longestAnswer is how long an answer may take.
+const longestAnswer = 30 * time.Second
+
 // Headers of an answer, and of a question.
 const (
 	headerRefusal = "Finch-Refusal" // the text of the error
@@ -91,15 +94,20 @@ func (b *Broker) Ask(ctx context.Context, node string, question []byte) ([]byte,
 	if len(question) > b.maxPayload() {
 		return nil, broker.ErrTooLarge
 	}
-	if _, ok := b.nodes.lives(node, ""); !ok {
+	state, ok := b.nodes.lives(node, "")
+	if !ok {
 		return nil, broker.ErrUnknownNode
 	}
-	wait := b.options.Timeout
+	wait, limit := b.options.Timeout, b.options.Timeout
 	if deadline, ok := ctx.Deadline(); ok {
 		wait = time.Until(deadline)
+		limit = wait + time.Second // it is ctx that ends first
 	}
-	bound, cancel := b.link.bound(ctx, wait)
+	g := b.attend(state)
+	defer b.vigils.leave(g)
+	bound, cancel := b.link.bound(ctx, limit)
 	defer cancel()
+	defer context.AfterFunc(g.over, cancel)()
 	m, err := b.link.conn.RequestMsgWithContext(bound, &natsgo.Msg{
 		Subject: b.layout.questions(node), Data: question,
 		Header: natsgo.Header{headerNode: {b.id}, headerWithin: {strconv.FormatInt(wait.Milliseconds(), 10)}},
@@ -110,6 +118,11 @@ func (b *Broker) Ask(ctx context.Context, node string, question []byte) ([]byte,
 		return nil, ctx.Err()
 	case !b.started.Load():
 		return nil, broker.ErrClosed
+	case errors.Is(err, natsgo.ErrNoResponders):
+		b.vigils.giveUp(g, g.unheard()) // and those that were heard before it went
+		return nil, g.unheard()
+	case g.over.Err() != nil:
+		return nil, context.Cause(g.over)
 	default:
 		return nil, fmt.Errorf("%w: nats: node %q does not answer: %w", broker.ErrUnavailable, node, err)
 	}
@@ -124,13 +137,17 @@ func (b *Broker) Ask(ctx context.Context, node string, question []byte) ([]byte,
 
 // answer has a question answered on a goroutine of its own.
 func (b *Broker) answer(m *natsgo.Msg) {
+	if _, call := m.Header[headerCall]; call {
+		b.heed(m)
+		return
+	}
 	select {
 	case b.asked <- struct{}{}:
 	default:
 		b.respond(m, &natsgo.Msg{Header: natsgo.Header{headerBusy: {"1"}}})
 		return
 	}
-	wait := 30 * time.Second
+	wait := longestAnswer
 	if ms := number(m.Header, headerWithin); ms > 0 && ms < uint64(wait.Milliseconds()) {
 		wait = time.Duration(ms) * time.Millisecond
 	}
@@ -142,6 +159,8 @@ func (b *Broker) answer(m *natsgo.Msg) {
 		switch {
 		case b.life.Err() != nil:
 			return // the asker learns it from the lease
+		case err != nil && ctx.Err() != nil && wait < longestAnswer:
+			return // nobody waits any more
 		case err == nil && len(data) > b.maxPayload():
 			err = fmt.Errorf("the answer of %d bytes is too large", len(data))
 		}

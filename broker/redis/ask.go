@@ -18,12 +18,13 @@ type questions struct {
 	mu      sync.Mutex
 	last    uint64
 	waiting map[uint64]*question
+
+	vigils vigils // has a lock of its own
 }
 
 type question struct {
 	node     string
-	answered chan frame    // holds one
-	gone     chan struct{} // closed when the node has gone
+	answered chan frame // holds one
 }
 
 // Ask is documented at broker.Broker. A question to this node itself does not
@@ -35,17 +36,21 @@ func (b *Broker) Ask(ctx context.Context, node string, question []byte) ([]byte,
 	if node == b.node {
 		return b.askMyself(ctx, question)
 	}
-	if !b.lives(ctx, node) {
+	state, ok := b.find(ctx, node)
+	if !ok {
 		return nil, broker.ErrUnknownNode
 	}
 	id, q := b.questions.add(node)
 	defer b.questions.remove(id)
+	g := b.attend(state)
+	defer b.questions.vigils.leave(g)
 	told, err := b.say(ctx, b.names.channel(kindNode, node), newFrame(frameQuestion, id, b.node, question))
 	if err != nil {
 		return nil, b.unavailable(ctx, err)
 	}
 	if told == 0 {
-		return nil, fmt.Errorf("%w: node %q does not listen at the moment", broker.ErrUnavailable, node)
+		b.questions.vigils.giveUp(g, g.unheard()) // and those that were told before it went
+		return nil, g.unheard()
 	}
 	select {
 	case f := <-q.answered:
@@ -53,8 +58,8 @@ func (b *Broker) Ask(ctx context.Context, node string, question []byte) ([]byte,
 			return nil, &broker.Refusal{Text: f.rest}
 		}
 		return bytesOf(f.rest), nil
-	case <-q.gone:
-		return nil, fmt.Errorf("%w: node %q has gone", broker.ErrUnavailable, node)
+	case <-g.over:
+		return nil, g.why
 	case <-b.life.Done():
 		return nil, broker.ErrClosed
 	case <-ctx.Done():
@@ -89,7 +94,7 @@ func (q *questions) add(node string) (uint64, *question) {
 		q.last = rand.Uint64() // an answer to an earlier life of this node is not to fit
 	}
 	q.last++
-	one := &question{node: node, answered: make(chan frame, 1), gone: make(chan struct{})}
+	one := &question{node: node, answered: make(chan frame, 1)}
 	if q.waiting == nil {
 		q.waiting = map[uint64]*question{}
 	}
@@ -103,20 +108,17 @@ func (q *questions) remove(id uint64) {
 	delete(q.waiting, id)
 }
 
-// end ends the questions to a node that has gone.
-func (q *questions) end(node string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for id, one := range q.waiting {
-		if one.node == node {
-			close(one.gone)
-			delete(q.waiting, id)
-		}
-	}
-}
-
-// answered takes an answer to whoever waits for it, if he still does.
+// answered takes an answer to whoever waits for it, if he still does. Calls and
+// what answers them come the same way.
 func (b *Broker) answered(f frame) {
+	switch f.kind {
+	case frameCall:
+		b.heed(f.text)
+		return
+	case frameHere:
+		b.questions.vigils.heard(broker.NodeState{ID: f.text, Incarnation: f.rest})
+		return
+	}
 	b.questions.mu.Lock()
 	defer b.questions.mu.Unlock()
 	one := b.questions.waiting[f.id]

@@ -42,12 +42,15 @@ func (c *census) freeze(until time.Time) {
 	c.frozenUntil = until
 }
 
-// knows reports whether a node of this id lives, as far as is known.
-func (c *census) knows(id string) bool {
+// find returns the node of this id that lives, as far as is known.
+func (c *census) find(id string) (broker.NodeState, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, ok := c.nodes[id]
-	return ok || id == c.me.ID
+	if id == c.me.ID {
+		return c.me, true
+	}
+	n, ok := c.nodes[id]
+	return n, ok
 }
 
 // all returns the nodes that live, this one included, by id.
@@ -103,13 +106,23 @@ func (b *Broker) Nodes() []broker.NodeState {
 	return b.census.all()
 }
 
-// lives reports whether a node lives; one that is not known may just have come.
+// lives reports whether a node lives.
 func (b *Broker) lives(ctx context.Context, id string) bool {
-	if b.census.knows(id) {
-		return true
+	_, ok := b.find(ctx, id)
+	return ok
+}
+
+// find returns the node of this id that lives; one that is not known may just
+// have come.
+func (b *Broker) find(ctx context.Context, id string) (broker.NodeState, bool) {
+	if n, ok := b.census.find(id); ok {
+		return n, true
 	}
 	_, live, err := b.lease(ctx, "look", b.census.self().Incarnation)
-	return err == nil && slices.ContainsFunc(live, func(n broker.NodeState) bool { return n.ID == id })
+	if i := slices.IndexFunc(live, func(n broker.NodeState) bool { return n.ID == id }); err == nil && i >= 0 {
+		return live[i], true
+	}
+	return broker.NodeState{}, false
 }
 
 // lease does something about this node's lease, and returns what came of it (see

@@ -8,9 +8,12 @@ import (
 	"time"
 )
 
-// TestMain fails the run if a goroutine of this module, or of its client,
-// outlives the tests.
+// TestMain plays a node when it is asked to, and else fails the run if a goroutine
+// of this module, or of its client, outlives the tests.
 func TestMain(m *testing.M) {
+	if os.Getenv(nodeVariable) != "" {
+		os.Exit(playNode())
+	}
 	code := m.Run()
 	if code == 0 {
 		if left := leaked(); left != "" {

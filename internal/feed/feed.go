@@ -28,7 +28,8 @@ type Feed[M comparable] struct {
 
 	// top is the position of the last message emitted (or where the room stood
 	// when it was opened); topAt, in nanoseconds since 1970, is when the store
-	// recorded it, 0 if unknown.
+	// recorded it, 0 if unknown. Of a top where no message stands it is the offset
+	// from which on the room has been empty (broker.Head.Since), 0 if unknown.
 	top   broker.Position
 	topAt int64
 	// verified, in nanoseconds since 1970: all that comes after top was recorded
@@ -134,7 +135,7 @@ func (f *Feed[M]) ask(kind Kind, now time.Time) {
 	w := f.atWork()
 	r := Request{Kind: kind, After: backoff(w.attempts)}
 	if kind == AskRead {
-		r.Range = broker.Range{From: f.top, Until: w.until}
+		r.Range = broker.Range{From: f.top, Until: w.until, Enough: true} // what comes later is held
 		r.After = 0
 	} else {
 		w.before, w.doubt, w.dropped = w.arrived, false, false
@@ -155,7 +156,10 @@ func (f *Feed[M]) answered(serial uint32) bool {
 // fresh forgets the ring: everything begins at this head.
 func (f *Feed[M]) fresh(h broker.Head, verified time.Time) {
 	f.top, f.topAt, f.ring = h.Position, 0, nil
-	if !h.At.IsZero() {
+	switch {
+	case h.Position.Tag == 0:
+		f.topAt = int64(h.Since)
+	case !h.At.IsZero():
 		f.topAt = h.At.UnixNano()
 	}
 	f.verified = verified.UnixNano()
@@ -215,6 +219,9 @@ func (f *Feed[M]) hold(m broker.Message) {
 func (f *Feed[M]) emit(m broker.Message) {
 	if f.ring == nil {
 		f.ring = &ring{base: f.top}
+		if f.top.Tag == 0 {
+			f.ring.since = uint64(f.topAt)
+		}
 	}
 	f.ring.push(m, f.limits)
 	f.top, f.topAt = m.Position, m.At.UnixNano()
@@ -260,15 +267,17 @@ const (
 )
 
 func (f *Feed[M]) known(p broker.Position) knowledge {
-	base, kept := f.top, f.ring.kept()
+	base, since, kept := f.top, uint64(f.topAt), f.ring.kept()
 	if f.ring != nil {
-		base = f.ring.base
+		base, since = f.ring.base, f.ring.since
 	}
 	switch {
 	case p.Epoch != f.top.Epoch:
 		return differs
 	case p == f.top || p == base:
 		return same
+	case p.Offset < base.Offset && p.Tag == 0 && base.Tag == 0 && since > 0 && p.Offset >= since:
+		return same // the room was empty from there to base
 	case p.Offset < base.Offset:
 		return nothing
 	case p.Tag == 0 && base.Tag == 0 && (len(kept) == 0 || kept[0].Position.Offset > p.Offset):

@@ -42,7 +42,7 @@ func (f *Feed[M]) askMissed(r *missedRead[M], n int) {
 	}
 	r.serial = f.request(Request{
 		Kind:  AskRead,
-		Range: broker.Range{From: r.from, Until: r.until, Limit: f.limits.Replay + 2}, // the anchor, and one to see that it is too far
+		Range: broker.Range{From: r.from, Until: r.until, Enough: true, Limit: f.limits.Replay + 2}, // the anchor, and one to see that it is too far
 		After: backoff(n),
 	})
 }

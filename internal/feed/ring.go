@@ -9,6 +9,7 @@ import (
 // A ring is the room's recent messages on this node, oldest first, without gaps.
 type ring struct {
 	base     broker.Position // right before the oldest
+	since    uint64          // of a base where no message stands: from where on there was none, 0 if unknown
 	messages []broker.Message
 	first    int // messages before it are dropped
 	bytes    int

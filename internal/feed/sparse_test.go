@@ -8,11 +8,12 @@ import (
 
 // sparse makes of a broker one whose store numbers all rooms together and knows
 // little: offsets skip, an empty room stands at whatever was counted, the tag
-// before a message is unknown, and so is what came before a room's or a page's
-// first message.
+// before a message is unknown, and so is what came before a page's first message,
+// and before most rooms'.
 type sparse struct {
 	broker.Broker
 	count uint64
+	empty map[string]uint64 // the last offset given as an empty room's head
 }
 
 // The message at offset n of the broker stands at 3n+1; before the first one at
@@ -37,12 +38,27 @@ func (s *sparse) position(p broker.Position) broker.Position {
 	return p
 }
 
+func (s *sparse) heads(heads []broker.Head) {
+	for i := range heads {
+		h := &heads[i]
+		h.Position = s.position(h.Position)
+		if h.Position.IsEmpty() {
+			s.empty[h.Room] = h.Position.Offset
+			h.Since = min(s.count%2, h.Position.Offset)
+		}
+	}
+}
+
 func (s *sparse) message(m broker.Message) broker.Message {
 	m.Position.Offset = up(m.Position.Offset)
-	if m.Prev == 0 {
-		m.Prev = broker.PrevUnknown
-	} else {
+	empty, told := s.empty[m.Room]
+	switch {
+	case m.Prev != 0:
 		m.Prev = up(m.Prev)
+	case told && empty > 0 && m.Position.Tag%2 == 0:
+		m.Prev = empty
+	default:
+		m.Prev = broker.PrevUnknown
 	}
 	m.PrevTag = 0
 	return m
@@ -61,17 +77,13 @@ func (s *sparse) Start(ctx context.Context, node broker.Node, sink broker.Sink) 
 
 func (s *sparse) Open(ctx context.Context, rooms []string) ([]broker.Head, error) {
 	heads, err := s.Broker.Open(ctx, rooms)
-	for i := range heads {
-		heads[i].Position = s.position(heads[i].Position)
-	}
+	s.heads(heads)
 	return heads, err
 }
 
 func (s *sparse) Heads(ctx context.Context, rooms []string, since broker.Mark) ([]broker.Head, broker.Mark, error) {
 	heads, next, err := s.Broker.Heads(ctx, rooms, since)
-	for i := range heads {
-		heads[i].Position = s.position(heads[i].Position)
-	}
+	s.heads(heads)
 	return heads, next, err
 }
 

@@ -212,3 +212,19 @@ func TestAnswerThatRefutesAClaimBeginsItsCountAnew(t *testing.T) {
 		s.noted(fmt.Sprintf("restart all at %d: %s", claim.Offset, why))
 	}
 }
+
+// TestReaderOfARoomThatStayedEmptyIsNotAskedFor: the head says since when it has
+// been empty, and who was there earlier has to be asked for.
+func TestReaderOfARoomThatStayedEmptyIsNotAskedFor(t *testing.T) {
+	s := newStage(t)
+	empty := func(offset uint64) broker.Position { return broker.Position{Epoch: "e", Offset: offset} }
+	s.feed.Opened(s.wants(feed.AskOpen), s.now, broker.Head{Room: "r", Position: empty(50), Since: 20}, nil)
+	s.feed.Join(s.now, "late", empty(20))
+	s.noted("attach late at 50 with 0")
+	s.feed.Join(s.now, "early", empty(19))
+	s.wants(feed.AskRead)
+	s.noted()
+	s.feed.Deliver(s.now, standing(60, 50)) // the first message
+	s.feed.Join(s.now, "later", empty(20))
+	s.noted("emit 60", "attach later at 60 with 1")
+}

@@ -75,7 +75,7 @@ func newWorld(t testing.TB, s setting) *world {
 
 func (w *world) start(id string, b broker.Broker, sink broker.Sink) broker.Broker {
 	if w.sparse {
-		b = &sparse{Broker: b}
+		b = &sparse{Broker: b, empty: map[string]uint64{}}
 	}
 	if err := b.Start(context.Background(), broker.Node{ID: id, Profiles: profiles}, sink); err != nil {
 		w.t.Fatal(err)

@@ -4,7 +4,6 @@ package virtual_test
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/finch-go/finch/broker"
@@ -29,13 +28,13 @@ func newStage(t *testing.T) *badday.Stage {
 }
 
 func TestSystemIsWholeAfterAnHourWithoutItsServer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { newStage(t).Outage(t) })
+	bubble(t, func(t *testing.T) { newStage(t).Outage(t) })
 }
 
 func TestSystemBeginsAnHourBeforeItsServer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { newStage(t).LateStore(t) })
+	bubble(t, func(t *testing.T) { newStage(t).LateStore(t) })
 }
 
 func TestClocksMinutesApartHarmNoSystem(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { newStage(t).Across(t) })
+	bubble(t, func(t *testing.T) { newStage(t).Across(t) })
 }

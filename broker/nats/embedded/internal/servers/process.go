@@ -11,9 +11,15 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// Variable makes the test's own program a server: its value is the
-// server's options as JSON.
+// Variable makes the test's own program a server or a node: its value is what that
+// is told, as JSON.
 const Variable = "FINCH_TEST_NATS_SERVER"
+
+// A playerSpec is the value of Variable.
+type playerSpec struct {
+	Server *serverSpec
+	Node   *nodeSpec
+}
 
 // A serverSpec is what a server in a process of its own is told.
 type serverSpec struct {
@@ -24,14 +30,21 @@ type serverSpec struct {
 	Dir    string
 }
 
-// Play is a server until standard input ends, and returns the exit code. It is for
-// the TestMain of a program that Variable makes a server.
+// Play is a server or a node until standard input ends, and returns the exit code.
+// It is for the TestMain of a program that Variable makes one.
 func Play() int {
-	var spec serverSpec
-	if err := json.Unmarshal([]byte(os.Getenv(Variable)), &spec); err != nil {
+	var spec playerSpec
+	switch err := json.Unmarshal([]byte(os.Getenv(Variable)), &spec); {
+	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
 		return 2
+	case spec.Node != nil:
+		return playNode(*spec.Node)
 	}
+	return playServer(*spec.Server)
+}
+
+func playServer(spec serverSpec) int {
 	var routes []string
 	for _, port := range spec.Routes {
 		routes = append(routes, fmt.Sprintf("nats-route://127.0.0.1:%d", port))
@@ -50,12 +63,35 @@ func Play() int {
 		return 2
 	}
 	go s.Start()
-	// The end of standard input is the end of whoever started it: no server is left
-	// behind by a test that was killed.
-	var b [1]byte
-	os.Stdin.Read(b[:])
+	awaitEnd()
 	s.Shutdown()
 	return 0
+}
+
+// awaitEnd waits for the end of standard input, which is the end of whoever started
+// this: nothing is left behind by a test that was killed.
+func awaitEnd() {
+	var b [1]byte
+	os.Stdin.Read(b[:])
+}
+
+// play starts the test's own program as what the value of Variable says.
+func play(t testing.TB, value []byte) *exec.Cmd {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(program)
+	c.Env = append(os.Environ(), Variable+"="+string(value))
+	c.Stderr = os.Stderr
+	if _, err := c.StdinPipe(); err != nil { // kept open until we end
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // Processes are servers that can be killed.
@@ -86,21 +122,8 @@ func NewProcesses(t testing.TB, n int) *Processes {
 // Start starts one of the servers.
 func (p *Processes) Start(i int) {
 	p.t.Helper()
-	program, err := os.Executable()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	spec, _ := json.Marshal(p.specs[i])
-	c := exec.Command(program)
-	c.Env = append(os.Environ(), Variable+"="+string(spec))
-	c.Stderr = os.Stderr
-	if _, err := c.StdinPipe(); err != nil { // kept open until we end
-		p.t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	p.runs[i] = c
+	spec, _ := json.Marshal(playerSpec{Server: &p.specs[i]})
+	p.runs[i] = play(p.t, spec)
 }
 
 // Kill ends a server without a word.
