@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/broker/brokertest"
 	"github.com/finch-go/finch/broker/redis"
+	"github.com/finch-go/finch/internal/child"
 )
 
 // nodeVariable makes the test's own program a node: its value is what the node is
@@ -43,28 +43,23 @@ func playNode() int {
 }
 
 // process starts a node in a process of its own, and waits until b knows it.
-func (s *store) process(id string, b broker.Broker) *exec.Cmd {
+func (s *store) process(id string, b broker.Broker) *child.Process {
 	s.t.Helper()
 	spec, _ := json.Marshal(nodeSpec{id, s.options.Addresses[0], s.namespace})
 	program, err := os.Executable()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	c := exec.Command(program)
-	c.Env = append(os.Environ(), nodeVariable+"="+string(spec))
-	c.Stderr = os.Stderr
-	if _, err := c.StdinPipe(); err != nil { // kept open until we end
+	node, err := child.Start(child.Options{Name: "node " + id, Program: program, Env: []string{nodeVariable + "=" + string(spec)}, Anywhere: true})
+	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := c.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { c.Process.Kill(); c.Wait() })
+	s.t.Cleanup(node.Kill)
 	until(s.t, "the node answers", func() bool {
 		answer, err := b.Ask(context.Background(), id, []byte("who?"))
 		return err == nil && string(answer) == id
 	})
-	return c
+	return node
 }
 
 // soon is when a question to a node that was killed has ended: long before its
@@ -93,7 +88,9 @@ func TestQuestionToANodeThatIsKilledEnds(t *testing.T) {
 	st := newStore(t, redis.Options{Addresses: []string{s.address()}})
 	b := st.node("asker", &brokertest.Inbox{})
 	dying := st.process("dying", b)
-	dying.Process.Signal(standStill)
+	if err := dying.Pause(); err != nil {
+		t.Fatal(err)
+	}
 	said := s.commands("spublish")
 	asked := ask(t, b, "dying", 30*time.Second, 50)
 	if err := <-ask(t, b, "dying", time.Second, 1); !errors.Is(err, context.DeadlineExceeded) {
@@ -106,7 +103,7 @@ func TestQuestionToANodeThatIsKilledEnds(t *testing.T) {
 		t.Errorf("it was taken for gone: %v", <-asked)
 	}
 	killed := time.Now()
-	dying.Process.Kill()
+	dying.Kill()
 	for range cap(asked) {
 		if err := <-asked; !errors.Is(err, broker.ErrUnavailable) {
 			t.Errorf("a question to a node that was killed gives %v", err)
@@ -122,7 +119,9 @@ func TestQuestionToANodeThatIsKilledEnds(t *testing.T) {
 func TestQuestionToAnotherLifeEnds(t *testing.T) {
 	st := newStore(t, redis.Options{Addresses: []string{startServer(t).address()}})
 	b := st.node("asker", &brokertest.Inbox{})
-	st.process("node", b).Process.Signal(standStill)
+	if err := st.process("node", b).Pause(); err != nil {
+		t.Fatal(err)
+	}
 	asked, begun := ask(t, b, "node", 30*time.Second, 3), time.Now()
 	next := redis.New(st.options)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -29,7 +29,8 @@ type Options struct {
 	Anywhere bool
 }
 
-// A Process is one program that runs, or ran. Any goroutine may call its methods at
+// A Process is one program that runs, or ran. Its standard input says nothing, and ends
+// when this program does. Any goroutine may call its methods at
 // any time; what makes no sense any more when it has ended is an error.
 type Process struct {
 	// Name is that of the options. Nobody may change it.
@@ -52,6 +53,9 @@ func Start(o Options) (*Process, error) {
 	p.cmd = exec.Command(o.Program, o.Args...)
 	p.cmd.Env = append(os.Environ(), o.Env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
+	if _, err := p.cmd.StdinPipe(); err != nil { // open until this program ends
+		return nil, err
+	}
 	p.cmd.WaitDelay = time.Second // for programs that it has started, and that hold its output
 	if err := start(p.cmd, o.Anywhere); err != nil {
 		return nil, fmt.Errorf("failed to start %s: %w", p.Name, err)
