@@ -85,6 +85,15 @@ func ask(t *testing.T, b broker.Broker, node string, within time.Duration, n int
 	return ended
 }
 
+// halt stops a node's process, which may answer a while after the signal was sent.
+func halt(t *testing.T, node *exec.Cmd, b broker.Broker, id string) {
+	t.Helper()
+	node.Process.Signal(standStill)
+	until(t, "the node stands still", func() bool {
+		return errors.Is(<-ask(t, b, id, 50*time.Millisecond, 1), context.DeadlineExceeded)
+	})
+}
+
 // TestQuestionToANodeThatIsKilledEnds: a process that stands still is slow, however
 // long; one that is killed before the server knows it is not waited for. What finds
 // that out is one call, however many questions wait.
@@ -93,7 +102,7 @@ func TestQuestionToANodeThatIsKilledEnds(t *testing.T) {
 	st := newStore(t, redis.Options{Addresses: []string{s.address()}})
 	b := st.node("asker", &brokertest.Inbox{})
 	dying := st.process("dying", b)
-	dying.Process.Signal(standStill)
+	halt(t, dying, b, "dying")
 	said := s.commands("spublish")
 	asked := ask(t, b, "dying", 30*time.Second, 50)
 	if err := <-ask(t, b, "dying", time.Second, 1); !errors.Is(err, context.DeadlineExceeded) {
@@ -122,7 +131,7 @@ func TestQuestionToANodeThatIsKilledEnds(t *testing.T) {
 func TestQuestionToAnotherLifeEnds(t *testing.T) {
 	st := newStore(t, redis.Options{Addresses: []string{startServer(t).address()}})
 	b := st.node("asker", &brokertest.Inbox{})
-	st.process("node", b).Process.Signal(standStill)
+	halt(t, st.process("node", b), b, "node")
 	asked, begun := ask(t, b, "node", 30*time.Second, 3), time.Now()
 	next := redis.New(st.options)
 	ctx, cancel := context.WithCancel(t.Context())
