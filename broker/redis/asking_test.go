@@ -112,7 +112,7 @@ func TestQuestionToANodeThatIsKilledEnds(t *testing.T) {
 		t.Errorf("51 questions were %d things said", n)
 	}
 	if len(asked) > 0 {
-		t.Errorf("it was taken for gone: %v", <-asked)
+		t.Fatalf("it was taken for gone: %v", <-asked)
 	}
 	killed := time.Now()
 	dying.Process.Kill()

@@ -69,7 +69,7 @@ func TestQuestionToANodeThatIsKilledEnds(t *testing.T) {
 		t.Errorf("a question to a node that stands still gives %v", err)
 	}
 	if len(asked) > 0 {
-		t.Errorf("it was taken for gone: %v", <-asked)
+		t.Fatalf("it was taken for gone: %v", <-asked)
 	}
 	killed := time.Now()
 	dying.Kill()
