@@ -3,6 +3,7 @@ package brokertest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -105,6 +106,25 @@ func sendReaches(f *fixture) {
 	}
 	if len(last.Messages("r")) != 0 || len(f.read(b, "r", broker.Range{}).Messages) != 0 {
 		f.Error("something sent was recorded")
+	}
+}
+
+func sharesOfMany(f *fixture) {
+	for i, b := range f.nodes {
+		if err := b.SetShare(f.ctx, "r", i+1); err != nil {
+			f.Fatal(err)
+		}
+	}
+	for _, b := range f.nodes {
+		shares, err := b.Shares(f.ctx, "r")
+		if err != nil || len(shares) != len(f.nodes) {
+			f.Fatalf("%d shares of %d nodes, %v", len(shares), len(f.nodes), err)
+		}
+		for i, s := range shares {
+			if s.Members != i+1 || s.Node.ID != fmt.Sprint("node-", i) {
+				f.Errorf("share %d is %+v", i, s)
+			}
+		}
 	}
 }
 

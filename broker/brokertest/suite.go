@@ -120,6 +120,7 @@ var contract = []clause{
 	{"a question waits for a slow node", 2, nil, slowAnswer},
 	{"a question ends with its node", 2, nil, goneWhileAsked},
 	{"shares and nodes live with their lease", 2, nil, sharesLive},
+	{"a room has shares of many nodes", 9, nil, sharesOfMany},
 	{"a released room can be opened again", 2, nil, releasedRoom},
 	{"a closed broker is closed", 2, nil, closedBroker},
 	{"a context that has ended ends calls", 1, nil, endedContext},

@@ -105,6 +105,10 @@ type batch struct {
 	none     bool   // nothing matches
 }
 
+// mostLast is how many last messages of subjects a server sends: if there are more,
+// none, and status 413.
+const mostLast = 1024
+
 // errBroken: a batch is not whole; asking again may help.
 var errBroken = errors.New("nats: a batch of messages is not whole")
 
@@ -121,8 +125,12 @@ func (b *Broker) directGet(ctx context.Context, stream string, q directQuestion)
 	conn := b.link.conn
 	inbox := conn.NewInbox()
 	// With a queue of its own, as long as the answer may be: nats.go would make one
-	// of half a megabyte.
-	queue := make(chan *natsgo.Msg, max(q.Batch, len(q.LastFor))+2)
+	// of half a megabyte. Subjects may have wildcards.
+	most := q.Batch
+	if most == 0 {
+		most = mostLast
+	}
+	queue := make(chan *natsgo.Msg, most+2)
 	sub, err := conn.ChanSubscribe(inbox, queue)
 	if err != nil {
 		return batch{}, unavailable("no connection to a server")

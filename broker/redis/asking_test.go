@@ -80,6 +80,17 @@ func ask(t *testing.T, b broker.Broker, node string, within time.Duration, n int
 	return ended
 }
 
+// halt stops a node's process, which may answer a while after the signal was sent.
+func halt(t *testing.T, node *child.Process, b broker.Broker, id string) {
+	t.Helper()
+	if err := node.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the node stands still", func() bool {
+		return errors.Is(<-ask(t, b, id, 50*time.Millisecond, 1), context.DeadlineExceeded)
+	})
+}
+
 // TestQuestionToANodeThatIsKilledEnds: a process that stands still is slow, however
 // long; one that is killed before the server knows it is not waited for. What finds
 // that out is one call, however many questions wait.
@@ -88,9 +99,7 @@ func TestQuestionToANodeThatIsKilledEnds(t *testing.T) {
 	st := newStore(t, redis.Options{Addresses: []string{s.address()}})
 	b := st.node("asker", &brokertest.Inbox{})
 	dying := st.process("dying", b)
-	if err := dying.Pause(); err != nil {
-		t.Fatal(err)
-	}
+	halt(t, dying, b, "dying")
 	said := s.commands("spublish")
 	asked := ask(t, b, "dying", 30*time.Second, 50)
 	if err := <-ask(t, b, "dying", time.Second, 1); !errors.Is(err, context.DeadlineExceeded) {
@@ -100,7 +109,7 @@ func TestQuestionToANodeThatIsKilledEnds(t *testing.T) {
 		t.Errorf("51 questions were %d things said", n)
 	}
 	if len(asked) > 0 {
-		t.Errorf("it was taken for gone: %v", <-asked)
+		t.Fatalf("it was taken for gone: %v", <-asked)
 	}
 	killed := time.Now()
 	dying.Kill()
@@ -119,9 +128,7 @@ func TestQuestionToANodeThatIsKilledEnds(t *testing.T) {
 func TestQuestionToAnotherLifeEnds(t *testing.T) {
 	st := newStore(t, redis.Options{Addresses: []string{startServer(t).address()}})
 	b := st.node("asker", &brokertest.Inbox{})
-	if err := st.process("node", b).Pause(); err != nil {
-		t.Fatal(err)
-	}
+	halt(t, st.process("node", b), b, "node")
 	asked, begun := ask(t, b, "node", 30*time.Second, 3), time.Now()
 	next := redis.New(st.options)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -45,6 +45,15 @@ func known(t *testing.T, b broker.Broker, node string) {
 	})
 }
 
+// halt stops a node's process, which may answer a while after the signal was sent.
+func halt(t *testing.T, p *servers.NodeProcess, b broker.Broker, node string) {
+	t.Helper()
+	p.Signal(syscall.SIGSTOP)
+	servers.Eventually(t, "the node to stand still", func() bool {
+		return errors.Is(<-ask(t, b, node, 50*time.Millisecond, 1), context.DeadlineExceeded)
+	})
+}
+
 // TestQuestionToANodeThatIsKilledEnds: a process that stands still is slow, however
 // long; one that is killed before its server knows it is not waited for.
 func TestQuestionToANodeThatIsKilledEnds(t *testing.T) {
@@ -54,13 +63,13 @@ func TestQuestionToANodeThatIsKilledEnds(t *testing.T) {
 	servers.Start(t, b, "asker")
 	dying := servers.NewNodeProcess(t, "dying", c.URL(0))
 	known(t, b, "dying")
-	dying.Signal(syscall.SIGSTOP)
+	halt(t, dying, b, "dying")
 	asked := ask(t, b, "dying", servers.Patience, 20)
 	if err := <-ask(t, b, "dying", time.Second, 1); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a question to a node that stands still gives %v", err)
 	}
 	if len(asked) > 0 {
-		t.Errorf("it was taken for gone: %v", <-asked)
+		t.Fatalf("it was taken for gone: %v", <-asked)
 	}
 	killed := time.Now()
 	dying.Kill()
@@ -83,7 +92,7 @@ func TestQuestionToAnotherLifeEnds(t *testing.T) {
 	servers.Start(t, b, "asker")
 	dying := servers.NewNodeProcess(t, "node", c.URL(0))
 	known(t, b, "node")
-	dying.Signal(syscall.SIGSTOP)
+	halt(t, dying, b, "node")
 	asked, begun := ask(t, b, "node", servers.Patience, 3), time.Now()
 	next := nats.New(nats.Options{URL: c.URL(0), Logger: servers.Quiet})
 	ctx, cancel := context.WithCancel(t.Context())

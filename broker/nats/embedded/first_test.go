@@ -2,11 +2,15 @@ package embedded_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/finch-go/finch/broker"
+	"github.com/finch-go/finch/broker/brokertest"
 	"github.com/finch-go/finch/broker/nats"
 	"github.com/finch-go/finch/broker/nats/embedded/internal/servers"
 	natsgo "github.com/nats-io/nats.go"
@@ -151,5 +155,63 @@ func TestPageThatIsEnoughCostsOneQuestion(t *testing.T) {
 		if asked == 0 || (asked == 1) != tt.one {
 			t.Errorf("%s: %d questions", tt.name, asked)
 		}
+	}
+}
+
+// A haltedSink takes no message of a room whose name begins with halt until it is
+// let go.
+type haltedSink struct {
+	brokertest.Inbox
+	halted atomic.Int64
+	let    chan struct{}
+}
+
+func (s *haltedSink) Deliver(m broker.Message) {
+	if strings.HasPrefix(m.Room, "halt") {
+		s.halted.Add(1)
+		<-s.let
+	}
+	s.Inbox.Deliver(m)
+}
+
+// TestMessageFromBeforeAPurgeIsNotTheFirst: it was the first of its room once, waits
+// to be delivered, and the room is found empty meanwhile.
+func TestMessageFromBeforeAPurgeIsNotTheFirst(t *testing.T) {
+	c := servers.NewCluster(t, 1, nil)
+	in := &haltedSink{let: make(chan struct{})}
+	let := sync.OnceFunc(func() { close(in.let) })
+	reader := nats.New(nats.Options{URL: c.URL(0), Logger: servers.Quiet})
+	if err := reader.Start(t.Context(), broker.Node{ID: "reader"}, in); err != nil {
+		t.Fatal(err)
+	}
+	defer servers.CloseNode(t, reader)
+	defer let()
+	writer := nats.New(nats.Options{URL: c.URL(0), Logger: servers.Quiet})
+	servers.Start(t, writer, "writer")
+	servers.Open(t, reader, "r")
+	workers := runtime.GOMAXPROCS(0)
+	for i := range 16 * workers { // so many that each of them has one
+		room := fmt.Sprint("halt", i)
+		servers.Open(t, reader, room)
+		servers.Publish(t, writer, room, "1", broker.PublishOptions{})
+	}
+	servers.Eventually(t, "all workers to halt", func() bool { return int(in.halted.Load()) == workers })
+	old := servers.Publish(t, writer, "r", "old", broker.PublishOptions{})
+	if err := writer.Purge(t.Context(), "r"); err != nil {
+		t.Fatal(err)
+	}
+	head := servers.Open(t, reader, "r")
+	if !head.IsEmpty() || head.Epoch == old.Epoch {
+		t.Fatalf("the head after the purge of %v is %v", old, head)
+	}
+	let()
+	first := servers.Publish(t, writer, "r", "new", broker.PublishOptions{})
+	servers.Eventually(t, "the messages", func() bool { return len(in.Messages("r")) == 2 })
+	of := in.Messages("r")
+	if of[0].Follows(head) {
+		t.Errorf("%+v, from before the purge, follows %v", of[0], head)
+	}
+	if of[1].Position != first {
+		t.Errorf("the second is %+v, want %v", of[1], first)
 	}
 }
