@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/finch-go/finch/broker"
+	"github.com/finch-go/finch/internal/vigil"
 	natsgo "github.com/nats-io/nats.go"
 )
 
@@ -48,7 +49,7 @@ type Broker struct {
 	fleet atomic.Pointer[fleet] // changed by the keeper and by Start
 	news
 	nodes   nodes
-	vigils  vigils
+	vigils  vigil.Vigils
 	shares  shares
 	probe   probe
 	payload atomic.Int64

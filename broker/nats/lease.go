@@ -87,7 +87,7 @@ func (n *nodes) hear(b *Broker, id string, sequence uint64, expired bool, data [
 // tellGone tells that a node has gone, to the sink and to whoever waits for it.
 func (b *Broker) tellGone(node broker.NodeState) {
 	b.tell(func(s broker.Sink) { s.NodeDown(node) })
-	b.vigils.gone(node)
+	b.vigils.Gone(node)
 }
 
 // Nodes is documented at broker.Broker.

@@ -103,11 +103,11 @@ func (b *Broker) Ask(ctx context.Context, node string, question []byte) ([]byte,
 		wait = time.Until(deadline)
 		limit = wait + time.Second // it is ctx that ends first
 	}
-	g := b.attend(state)
-	defer b.vigils.leave(g)
+	g := b.vigils.Attend(state, b.call)
+	defer b.vigils.Leave(g)
 	bound, cancel := b.link.bound(ctx, limit)
 	defer cancel()
-	defer context.AfterFunc(g.over, cancel)()
+	defer context.AfterFunc(g.Over(), cancel)()
 	m, err := b.link.conn.RequestMsgWithContext(bound, &natsgo.Msg{
 		Subject: b.layout.questions(node), Data: question,
 		Header: natsgo.Header{headerNode: {b.id}, headerWithin: {strconv.FormatInt(wait.Milliseconds(), 10)}},
@@ -119,10 +119,10 @@ func (b *Broker) Ask(ctx context.Context, node string, question []byte) ([]byte,
 	case !b.started.Load():
 		return nil, broker.ErrClosed
 	case errors.Is(err, natsgo.ErrNoResponders):
-		b.vigils.giveUp(g, g.unheard()) // and those that were heard before it went
-		return nil, g.unheard()
-	case g.over.Err() != nil:
-		return nil, context.Cause(g.over)
+		b.vigils.GiveUp(g) // and those that were heard before it went
+		return nil, g.Unheard()
+	case g.Over().Err() != nil:
+		return nil, context.Cause(g.Over())
 	default:
 		return nil, fmt.Errorf("%w: nats: node %q does not answer: %w", broker.ErrUnavailable, node, err)
 	}

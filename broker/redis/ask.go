@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/finch-go/finch/broker"
+	"github.com/finch-go/finch/internal/vigil"
 )
 
 // maxAnswer is the longest answer in bytes: a server ends a subscriber to which it
@@ -19,7 +20,7 @@ type questions struct {
 	last    uint64
 	waiting map[uint64]*question
 
-	vigils vigils // has a lock of its own
+	vigils vigil.Vigils // have a lock of their own
 }
 
 type question struct {
@@ -42,15 +43,15 @@ func (b *Broker) Ask(ctx context.Context, node string, question []byte) ([]byte,
 	}
 	id, q := b.questions.add(node)
 	defer b.questions.remove(id)
-	g := b.attend(state)
-	defer b.questions.vigils.leave(g)
+	g := b.questions.vigils.Attend(state, b.call)
+	defer b.questions.vigils.Leave(g)
 	told, err := b.say(ctx, b.names.channel(kindNode, node), newFrame(frameQuestion, id, b.node, question))
 	if err != nil {
 		return nil, b.unavailable(ctx, err)
 	}
 	if told == 0 {
-		b.questions.vigils.giveUp(g, g.unheard()) // and those that were told before it went
-		return nil, g.unheard()
+		b.questions.vigils.GiveUp(g) // and those that were told before it went
+		return nil, g.Unheard()
 	}
 	select {
 	case f := <-q.answered:
@@ -58,8 +59,8 @@ func (b *Broker) Ask(ctx context.Context, node string, question []byte) ([]byte,
 			return nil, &broker.Refusal{Text: f.rest}
 		}
 		return bytesOf(f.rest), nil
-	case <-g.over:
-		return nil, g.why
+	case <-g.Over().Done():
+		return nil, context.Cause(g.Over())
 	case <-b.life.Done():
 		return nil, broker.ErrClosed
 	case <-ctx.Done():
@@ -116,7 +117,7 @@ func (b *Broker) answered(f frame) {
 		b.heed(f.text)
 		return
 	case frameHere:
-		b.questions.vigils.heard(broker.NodeState{ID: f.text, Incarnation: f.rest})
+		b.questions.vigils.Heard(broker.NodeState{ID: f.text, Incarnation: f.rest})
 		return
 	}
 	b.questions.mu.Lock()

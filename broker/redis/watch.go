@@ -136,7 +136,7 @@ func (b *Broker) tell(up, down []broker.NodeState) {
 	}
 	for _, n := range down {
 		b.sink.NodeDown(n)
-		b.questions.vigils.gone(n)
+		b.questions.vigils.Gone(n)
 	}
 }
 
