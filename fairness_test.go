@@ -42,14 +42,16 @@ func TestNeighboursOfAFloodAreServed(t *testing.T) {
 }
 
 // flood lets sockets write the same bytes again and again, and read what comes
-// back; stop ends them and answers how much that was.
+// back. It returns when each was answered, so that the flood is there; stop ends them
+// and answers how much came back.
 func (s *wholeServer) flood(bytes string, sockets int) (stop func() int64) {
 	var wg sync.WaitGroup
 	reads := make([]int64, sockets)
 	all := make([]*hostile, sockets)
 	for i := range all {
 		h := s.open("/raw")
-		h.nc.SetDeadline(time.Time{})
+		h.nc.SetWriteDeadline(time.Time{})
+		h.nc.SetReadDeadline(time.Now().Add(hostileWait))
 		all[i] = h
 		wg.Go(func() {
 			for {
@@ -58,6 +60,12 @@ func (s *wholeServer) flood(bytes string, sockets int) (stop func() int64) {
 				}
 			}
 		})
+	}
+	for i, h := range all {
+		if _, err := h.r.Peek(1); err != nil {
+			s.t.Errorf("the flood was not answered: %v", err)
+		}
+		h.nc.SetReadDeadline(time.Time{})
 		wg.Go(func() { reads[i], _ = io.Copy(io.Discard, h.r) })
 	}
 	return func() (total int64) {
