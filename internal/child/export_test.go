@@ -11,3 +11,13 @@ func Heard(pieces ...string) (text, crash string) {
 	}
 	return s.String(), s.crashed()
 }
+
+// Claim claims a port, as FreePorts does before it gives one, and says whether it could.
+func Claim(port int) bool {
+	claim := claimed(port)
+	if claim == nil {
+		return false
+	}
+	claim.Close()
+	return true
+}

@@ -3,6 +3,8 @@ package child_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -138,5 +140,23 @@ func TestPortsAreGivenOnce(t *testing.T) {
 			}
 			seen[port] = true
 		}
+	}
+}
+
+// The kernel keeps the claims, so that no program is given a port twice.
+func TestPortIsClaimedWhileNobodyListens(t *testing.T) {
+	ports, err := child.FreePorts(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, port := range ports {
+		if child.Claim(port) {
+			t.Errorf("port %d can be claimed again", port)
+		}
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
+		if err != nil {
+			t.Fatalf("the port that was given cannot be used: %v", err)
+		}
+		l.Close()
 	}
 }
