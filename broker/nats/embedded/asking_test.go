@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/finch-go/finch/broker/brokertest"
 	"github.com/finch-go/finch/broker/nats"
 	"github.com/finch-go/finch/broker/nats/embedded/internal/servers"
+	"github.com/finch-go/finch/internal/child"
 )
 
 // soon is when a question to a node that was killed has ended: long before its
@@ -46,9 +46,11 @@ func known(t *testing.T, b broker.Broker, node string) {
 }
 
 // halt stops a node's process, which may answer a while after the signal was sent.
-func halt(t *testing.T, p *servers.NodeProcess, b broker.Broker, node string) {
+func halt(t *testing.T, p *child.Process, b broker.Broker, node string) {
 	t.Helper()
-	p.Signal(syscall.SIGSTOP)
+	if err := p.Pause(); err != nil {
+		t.Fatal(err)
+	}
 	servers.Eventually(t, "the node to stand still", func() bool {
 		return errors.Is(<-ask(t, b, node, 50*time.Millisecond, 1), context.DeadlineExceeded)
 	})

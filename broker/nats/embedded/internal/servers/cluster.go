@@ -18,7 +18,7 @@ import (
 )
 
 // Patience is how long tests wait for what is owed.
-const Patience = 30 * time.Second
+const Patience = time.Minute
 
 // A Cluster is servers of this process that listen on loopback.
 type Cluster struct {

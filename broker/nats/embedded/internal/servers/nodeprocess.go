@@ -2,15 +2,14 @@ package servers
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"testing"
 
 	"github.com/finch-go/finch/broker"
 	"github.com/finch-go/finch/broker/brokertest"
 	"github.com/finch-go/finch/broker/nats"
+	"github.com/finch-go/finch/internal/child"
 )
 
 // A nodeSpec is what a node in a process of its own is told.
@@ -24,31 +23,15 @@ func playNode(spec nodeSpec) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
+	fmt.Println(serves)
 	awaitEnd()
 	return 0
 }
 
-// A NodeProcess is a node that can be killed.
-type NodeProcess struct{ run *exec.Cmd }
-
 // NewNodeProcess starts a node in a process of its own, which ends with the test.
-// It lives a little later.
-func NewNodeProcess(t testing.TB, id, url string) *NodeProcess {
+func NewNodeProcess(t testing.TB, id, url string) *child.Process {
 	t.Helper()
-	spec, _ := json.Marshal(playerSpec{Node: &nodeSpec{id, url}})
-	p := &NodeProcess{play(t, spec)}
+	p := play(t, "node "+id, playerSpec{Node: &nodeSpec{id, url}})
 	t.Cleanup(p.Kill)
 	return p
-}
-
-// Signal sends a signal.
-func (p *NodeProcess) Signal(s os.Signal) { p.run.Process.Signal(s) }
-
-// Kill ends the node without a word.
-func (p *NodeProcess) Kill() {
-	if p.run != nil {
-		p.run.Process.Kill()
-		p.run.Wait()
-		p.run = nil
-	}
 }

@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/finch-go/finch/internal/child"
 )
 
 // Variable makes the test's own program a server or a node: its value is what that
@@ -50,7 +51,7 @@ func playServer(spec serverSpec) int {
 		routes = append(routes, fmt.Sprintf("nats-route://127.0.0.1:%d", port))
 	}
 	o := &server.Options{
-		ServerName: spec.Name, Host: "127.0.0.1", Port: spec.Port, NoSigs: true, NoLog: true,
+		ServerName: spec.Name, Host: "127.0.0.1", Port: spec.Port, NoSigs: true,
 		JetStream: true, StoreDir: spec.Dir,
 	}
 	if len(routes) > 1 {
@@ -62,11 +63,20 @@ func playServer(spec serverSpec) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	go s.Start()
+	s.ConfigureLogger()
+	s.Start()
+	if !s.ReadyForConnections(Patience) {
+		fmt.Fprintln(os.Stderr, "the server listens to nobody")
+		return 2
+	}
+	fmt.Println(serves)
 	awaitEnd()
 	s.Shutdown()
 	return 0
 }
+
+// serves is what a process says when it does.
+const serves = "serves"
 
 // awaitEnd waits for the end of standard input, which is the end of whoever started
 // this: nothing is left behind by a test that was killed.
@@ -75,65 +85,61 @@ func awaitEnd() {
 	os.Stdin.Read(b[:])
 }
 
-// play starts the test's own program as what the value of Variable says.
-func play(t testing.TB, value []byte) *exec.Cmd {
+// play starts the test's own program as what the value of Variable says, and waits
+// until it serves.
+func play(t testing.TB, name string, spec playerSpec) *child.Process {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(program)
-	c.Env = append(os.Environ(), Variable+"="+string(value))
-	c.Stderr = os.Stderr
-	if _, err := c.StdinPipe(); err != nil { // kept open until we end
+	value, err := json.Marshal(spec)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Start(); err != nil {
+	p, err := child.Start(child.Options{Name: name, Program: program, Env: []string{Variable + "=" + string(value)}, Ready: serves, Anywhere: true})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return p
 }
 
 // Processes are servers that can be killed.
 type Processes struct {
 	t     testing.TB
 	specs []serverSpec
-	runs  []*exec.Cmd
+	runs  []*child.Process
 }
 
-// NewProcesses starts n servers; one is no cluster.
+// NewProcesses starts n servers; one is no cluster. What they said is told if the
+// test fails.
 func NewProcesses(t testing.TB, n int) *Processes {
 	t.Helper()
 	ports := FreePorts(t, 2*n)
-	p := &Processes{t: t}
+	p := &Processes{t: t, runs: make([]*child.Process, n)}
 	for i := range n {
 		p.specs = append(p.specs, serverSpec{Name: fmt.Sprintf("s%d", i), Port: ports[i], Route: ports[n+i], Routes: ports[n:], Dir: t.TempDir()})
-		p.runs = append(p.runs, nil)
 		p.Start(i)
 	}
 	t.Cleanup(func() {
-		for i := range p.runs {
-			p.Kill(i)
+		for _, run := range p.runs {
+			run.Kill()
+			if t.Failed() {
+				t.Logf("%s said:\n%s", run.Name, run.Said())
+			}
 		}
 	})
 	return p
 }
 
-// Start starts one of the servers.
+// Start starts one of the servers, and waits until it listens.
 func (p *Processes) Start(i int) {
 	p.t.Helper()
-	spec, _ := json.Marshal(playerSpec{Server: &p.specs[i]})
-	p.runs[i] = play(p.t, spec)
+	p.runs[i] = play(p.t, p.specs[i].Name, playerSpec{Server: &p.specs[i]})
 }
 
 // Kill ends a server without a word.
-func (p *Processes) Kill(i int) {
-	if c := p.runs[i]; c != nil {
-		c.Process.Kill()
-		c.Wait()
-		p.runs[i] = nil
-	}
-}
+func (p *Processes) Kill(i int) { p.runs[i].Kill() }
 
 // URLs of all.
 func (p *Processes) URLs() string {
