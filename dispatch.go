@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"github.com/finch-go/finch/internal/conn"
 	"github.com/finch-go/finch/internal/frame"
@@ -74,7 +75,7 @@ func (v *socketEvents) Received(op frame.Opcode, payload []byte) {
 	var bad *protocol.ParseError
 	switch {
 	case errors.Is(err, protocol.ErrNotEnvelope) && op == frame.Text:
-		s.text(string(payload))
+		s.text(textOf(payload))
 	case errors.As(err, &bad):
 		s.refuse(bad.Path, bad.ID, &Error{bad.Status, bad.Code, bad.Message})
 	case err != nil:
@@ -150,6 +151,10 @@ func (s *Socket) parse(op frame.Opcode, payload []byte) (e protocol.Envelope, bi
 	e, err = protocol.Parse(payload, o)
 	return e, nil, err
 }
+
+// textOf makes a string of a payload that its owner has kept, without a copy: nobody
+// may change the payload any more.
+func textOf(payload []byte) string { return unsafe.String(unsafe.SliceData(payload), len(payload)) }
 
 // text handles a text that is no envelope.
 func (s *Socket) text(text string) {

@@ -58,7 +58,7 @@ func (ws *RawSocket) OnClose(f func(why CloseReason)) {
 
 // Send sends a text. Errors are those of [Socket.Send].
 func (ws *RawSocket) Send(text string) error {
-	return ws.sendFrame(frame.AppendFrame(nil, frame.Text, validUTF8(text)))
+	return ws.sendFrame(frame.AppendText(nil, text))
 }
 
 // SendBinary sends bytes; they are copied.
@@ -149,7 +149,7 @@ func (v *rawEvents) Received(op frame.Opcode, payload []byte) {
 	ws.mu.Unlock()
 	switch {
 	case op == frame.Text && onText != nil:
-		ws.guard("OnMessage", func() { onText(string(payload)) })
+		ws.guard("OnMessage", func() { onText(textOf(payload)) })
 	case op == frame.Binary && onBinary != nil:
 		ws.guard("OnBinary", func() { onBinary(payload) })
 	case op == frame.Binary && onText != nil:

@@ -2,7 +2,6 @@ package finch
 
 import (
 	"encoding/json"
-	"strings"
 	"sync"
 	"time"
 
@@ -106,6 +105,3 @@ func marshal(data any) (json.RawMessage, error) {
 	}
 	return raw, nil
 }
-
-// validUTF8 makes sure that a text frame holds text (RFC 6455 section 5.6).
-func validUTF8(text string) []byte { return []byte(strings.ToValidUTF8(text, "\uFFFD")) }

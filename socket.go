@@ -145,7 +145,7 @@ func (s *Socket) Send(path string, data any, opts ...SendOption) error {
 
 // SendText sends bare text, with no envelope around it.
 func (s *Socket) SendText(text string) error {
-	return s.sendFrame(frame.AppendFrame(nil, frame.Text, validUTF8(text)))
+	return s.sendFrame(frame.AppendText(nil, text))
 }
 
 // send completes an envelope for this socket alone.

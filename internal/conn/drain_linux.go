@@ -31,10 +31,15 @@ func (s *socket) flush() {
 
 func (s *socket) settle() error { return s.drain() }
 
+// flatFrame is the size up to which a frame is copied to be written with others: the
+// kernel takes longer for one piece more than it takes to copy so much.
+const flatFrame = 512
+
 // gather is what a flusher works with.
 type gather struct {
 	frames [writeFrames][]byte
 	iov    [writeFrames]syscall.Iovec
+	flat   [writeFrames / 2 * flatFrame]byte
 }
 
 var gathers = sync.Pool{New: func() any { return new(gather) }}
@@ -44,6 +49,9 @@ func (g *gather) write(fd int, frames [][]byte) (int, syscall.Errno) {
 	if len(frames) == 1 {
 		return sysWrite(fd, frames[0][:min(len(frames[0]), writeSize)])
 	}
+	if flat := g.join(frames); flat != nil {
+		return sysWrite(fd, flat)
+	}
 	for i, f := range frames {
 		g.iov[i].Base = &f[0]
 		g.iov[i].SetLen(len(f))
@@ -51,6 +59,19 @@ func (g *gather) write(fd int, frames [][]byte) (int, syscall.Errno) {
 	n, errno := sysWritev(fd, g.iov[:len(frames)])
 	clear(g.iov[:len(frames)])
 	return n, errno
+}
+
+// join copies frames into one piece, if all are so small that this costs less than
+// handing them over one by one. It answers nil if they are not.
+func (g *gather) join(frames [][]byte) []byte {
+	n := 0
+	for _, f := range frames {
+		if len(f) > flatFrame || n+len(f) > len(g.flat) {
+			return nil
+		}
+		n += copy(g.flat[n:], f)
+	}
+	return g.flat[:n]
 }
 
 // unwritten answers whether there is something to write. Called with mu held.

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
 // MaxControl is the longest payload of a control frame in bytes (RFC 6455
@@ -159,6 +161,20 @@ func payloadLength(b []byte) (int64, *Error) {
 // than MaxControl panics: it must never be sent.
 func AppendFrame(b []byte, op Opcode, payload []byte) []byte {
 	checkControl(op, len(payload))
+	return appendWhole(b, op, payload)
+}
+
+// AppendText appends one whole unmasked text frame, as AppendFrame does. The frame
+// holds valid UTF-8 whatever the text does (RFC 6455 section 5.6): what is not takes
+// U+FFFD's place.
+func AppendText(b []byte, text string) []byte {
+	if !utf8.ValidString(text) { // asked first: ToValidUTF8 reads good text ten times slower
+		text = strings.ToValidUTF8(text, "\uFFFD")
+	}
+	return appendWhole(b, Text, text)
+}
+
+func appendWhole[P []byte | string](b []byte, op Opcode, payload P) []byte {
 	b = slices.Grow(b, maxUnmasked+len(payload)) // once, not for the header and again
 	b = appendFixed(b, finBit|byte(op)&opcodeBits, 0, uint64(len(payload)))
 	return append(b, payload...)

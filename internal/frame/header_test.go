@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/finch-go/finch/internal/frame"
@@ -160,4 +161,22 @@ func mustPanic(t *testing.T, f func()) {
 		}
 	}()
 	f()
+}
+
+func TestTextFrameHoldsText(t *testing.T) {
+	for _, row := range []struct{ text, want string }{
+		{"", ""},
+		{"hello", "hello"},
+		{"درود 🐦", "درود 🐦"},
+		{strings.Repeat("a", 70_000), strings.Repeat("a", 70_000)},
+		{"a\xffb", "a\uFFFDb"},
+		{"cut \xd8", "cut \uFFFD"},
+		{"\xed\xa0\x80 is half a pair", "\uFFFD is half a pair"},
+	} {
+		got := frame.AppendText([]byte("before"), row.text)
+		want := frame.AppendFrame([]byte("before"), frame.Text, []byte(row.want))
+		if !bytes.Equal(got, want) {
+			t.Errorf("the frame of %.20q is %.40q, want %.40q", row.text, got, want)
+		}
+	}
 }
