@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync/atomic"
@@ -155,6 +156,7 @@ func NewSocketManager(o *SocketManagerOptions) *SocketManager {
 	m.presence.manager, m.shares.manager = m, m
 	m.pump.hub = hub.New(hub.Options{
 		Wake:        m.pump.wake,
+		Yield:       runtime.Gosched,
 		LogBytes:    o.Limits.QueueBytes,
 		MemberBytes: o.Limits.QueueBytes,
 		NodeBytes:   o.Limits.NodeBytes,

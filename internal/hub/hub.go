@@ -19,6 +19,9 @@ type Options struct {
 	// Wake is called when there is work that one more caller of Step could
 	// do. It must not block and must not call the hub.
 	Wake func()
+	// Yield is called by Step before it begins with many members: it lets everyone
+	// else who is ready run, and then returns. Nil: nobody is let.
+	Yield func()
 	// LogBytes is how much one address may keep for members that are behind;
 	// beyond it the [Policy] of those furthest behind decides. Zero: 1 MiB.
 	LogBytes int
