@@ -72,14 +72,9 @@ func (v *socketEvents) Waits() bool { return v.socket().asking() }
 func (v *socketEvents) Received(op frame.Opcode, payload []byte) {
 	s := v.socket()
 	e, binary, err := s.parse(op, payload)
-	var bad *protocol.ParseError
 	switch {
-	case errors.Is(err, protocol.ErrNotEnvelope) && op == frame.Text:
-		s.text(textOf(payload))
-	case errors.As(err, &bad):
-		s.refuse(bad.Path, bad.ID, &Error{bad.Status, bad.Code, bad.Message})
 	case err != nil:
-		s.refuse("", protocol.ID{}, &Error{protocol.StatusBadRequest, protocol.RefusalBadEnvelope, err.Error()})
+		s.unparsed(op, payload, err)
 	case !e.Reply.IsZero():
 		s.settle(&e, binary) // a late answer answers nothing
 	default:
@@ -88,6 +83,19 @@ func (v *socketEvents) Received(op frame.Opcode, payload []byte) {
 			msg.Raw = nil
 		}
 		s.dispatch(msg)
+	}
+}
+
+// unparsed handles what is no envelope, and says what is wrong with one.
+func (s *Socket) unparsed(op frame.Opcode, payload []byte, err error) {
+	var bad *protocol.ParseError
+	switch {
+	case errors.Is(err, protocol.ErrNotEnvelope) && op == frame.Text:
+		s.text(textOf(payload))
+	case errors.As(err, &bad):
+		s.refuse(bad.Path, bad.ID, &Error{bad.Status, bad.Code, bad.Message})
+	default:
+		s.refuse("", protocol.ID{}, &Error{protocol.StatusBadRequest, protocol.RefusalBadEnvelope, err.Error()})
 	}
 }
 

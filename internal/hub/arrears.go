@@ -163,7 +163,7 @@ func (h *Hub) Replay(m *Member, frames [][]byte, limit int) error {
 
 // debt answers how many bytes the member is owed in all.
 func (m *Member) debt() int {
-	n := m.owed + m.arrearsBytes()
+	n := m.backlog.size() + m.arrearsBytes()
 	for _, s := range m.subs {
 		if s.behind() {
 			l := s.log

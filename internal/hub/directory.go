@@ -38,8 +38,8 @@ func (h *Hub) Remove(m *Member) bool {
 
 // writeOff forgets all that a member is owed. Called with m.mu held.
 func (h *Hub) writeOff(m *Member) {
-	freed := m.owed + m.arrearsBytes()
-	m.backlog, m.owed, m.arrears = nil, 0, nil
+	freed := m.backlog.size() + m.arrearsBytes()
+	m.backlog, m.arrears = nil, nil
 	for _, s := range m.subs {
 		s.log.mu.Lock()
 		freed += s.log.takeOff(s)

@@ -110,8 +110,7 @@ func (h *Hub) SendTo(m *Member, frame []byte) error {
 		h.condemn(m)
 		return ErrSlow
 	}
-	m.backlog = append(m.backlog, direct{h.seq.Add(1), frame})
-	m.owed += len(frame)
+	m.backlog = m.backlog.add(direct{h.seq.Add(1), frame})
 	start := !m.queued && !m.blocked
 	m.queued = m.queued || start
 	m.mu.Unlock()

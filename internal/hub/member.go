@@ -20,15 +20,8 @@ type Member struct {
 	condemned bool       // Overflow is called or about to be
 	gone      bool
 	subs      []*sub
-	backlog   []direct
-	owed      int      // bytes of backlog
+	backlog   *backlog // nil: there is none
 	arrears   *arrears // nil: there are none
-}
-
-// direct is a message to one member alone.
-type direct struct {
-	seq   uint64
-	frame []byte
 }
 
 // due is one frame of a flush, with where it came from.
@@ -49,15 +42,15 @@ const (
 // waiting answers how many bytes count for Options.MemberBytes.
 func (m *Member) waiting() int {
 	if m.arrears != nil {
-		return m.owed + m.arrears.kept
+		return m.backlog.size() + m.arrears.kept
 	}
-	return m.owed
+	return m.backlog.size()
 }
 
 // pendingElsewhere tells whether the member is owed anything besides what s
 // has for it.
 func (m *Member) pendingElsewhere(s *sub) bool {
-	if len(m.backlog) > 0 || m.arrears != nil {
+	if m.backlog != nil || m.arrears != nil {
 		return true
 	}
 	for _, o := range m.subs {
@@ -111,7 +104,7 @@ func (m *Member) collect(limit uint64) (batch []due, more bool) {
 			batch = append(batch, due{seq: o.seq, next: uint64(i + 1), span: o.span, old: true})
 		}
 	}
-	for i, d := range m.backlog {
+	for i, d := range m.backlog.owed() {
 		if i == batchEntries {
 			limit, more = min(limit, d.seq-1), true
 			break
@@ -184,13 +177,8 @@ func (h *Hub) settle(m *Member, batch []due) {
 			done = max(done, int(d.next))
 		}
 	}
-	for _, d := range m.backlog[:done] {
-		m.owed -= len(d.frame)
-		freed += len(d.frame)
-	}
-	if m.backlog = dropFirst(m.backlog, done); len(m.backlog) == 0 {
-		m.backlog = nil
-	}
+	left, paid := m.backlog.drop(done)
+	m.backlog, freed = left, freed+paid
 	if old > 0 {
 		freed += m.payOff(old)
 	}

@@ -103,7 +103,7 @@ func (h *Hub) pushAll(m *Member) {
 	// returned yet: so that up to limit nothing can turn up between.
 	limit := h.seq.Load()
 	for {
-		if len(m.backlog) > 0 && len(m.backlog) <= batchEntries && m.owed <= batchBytes && m.arrears == nil && !m.pendingInLogs() {
+		if b := m.backlog; b != nil && len(b.list) <= batchEntries && b.bytes <= batchBytes && m.arrears == nil && !m.pendingInLogs() {
 			h.pushBacklog(m)
 			return
 		}
@@ -127,22 +127,25 @@ func (h *Hub) pushAll(m *Member) {
 // pushBacklog pushes the backlog of a member that is owed nothing else: the
 // case of every answer.
 func (h *Hub) pushBacklog(m *Member) {
-	pieces := make([][]byte, len(m.backlog))
-	for i, d := range m.backlog {
-		pieces[i] = d.frame
-	}
-	if !m.Sink.Push(pieces) {
+	scratch := piecesPool.Get().(*[][]byte)
+	pieces := m.backlog.frames((*scratch)[:0])
+	if m.Sink.Push(pieces) {
+		h.taken.Add(int64(len(pieces)))
+		left, freed := m.backlog.drop(len(pieces))
+		m.backlog = left
+		h.pinned.Add(int64(-freed))
+	} else {
 		m.block()
-		return
 	}
-	h.taken.Add(int64(len(pieces)))
-	h.pinned.Add(int64(-m.owed))
-	m.owed = 0
-	clear(m.backlog)
-	if m.backlog = m.backlog[:0]; cap(m.backlog) > 4 {
-		m.backlog = nil // an idle member keeps no memory for it
+	clear(pieces)
+	if *scratch = pieces; cap(pieces) <= keepBacklog {
+		piecesPool.Put(scratch)
 	}
 }
+
+// piecesPool lends room for what is handed to a sink, which keeps the pieces but not
+// the slice of them.
+var piecesPool = sync.Pool{New: func() any { return new([][]byte) }}
 
 // block remembers that the sink takes nothing for now.
 func (m *Member) block() {

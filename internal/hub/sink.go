@@ -6,7 +6,8 @@ import "github.com/finch-go/finch/broker"
 // call the hub, except that Overflow and Lagged may.
 type Sink interface {
 	// Push hands over frames, in pieces that nobody may change: other sinks
-	// get the same bytes. False: nothing was taken, because the sink still
+	// get the same bytes. The slice of them is the hub's again once Push has
+	// returned. False: nothing was taken, because the sink still
 	// has to do with what it took before; it then has to call
 	// [Hub.Writable] once that is done.
 	Push(pieces [][]byte) bool
