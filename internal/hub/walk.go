@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // stroll is one walk along a log: every current member gets what it is owed up
@@ -40,15 +41,17 @@ const partSize = 1024
 const (
 	// gatherMin is how many members a walk must have for others to be let run before it.
 	gatherMin = 64
-	// gatherShare is how many members there must be for each time: to read a message
-	// and to let it be handled takes about as long as to write to one or two.
+	// gatherShare is how many members there must be for each time that they are: to
+	// read a message and to handle it takes about as long as to write to one or two.
 	gatherShare = 8
+	// gatherWait is how long others may take for each member: a small part of what it
+	// takes to write to it.
+	gatherWait = 500 * time.Nanosecond
 )
 
 // gather lets those run who are about to send to a log of many members, for as long as
 // each time something comes: it then leaves together with what is there already, and
-// that saves as many system calls as there are members. What is there waits no longer
-// than a small part of the walk takes.
+// that saves as many system calls as there are members.
 func (h *Hub) gather(l *log) {
 	if h.options.Yield == nil {
 		return
@@ -59,10 +62,11 @@ func (h *Hub) gather(l *log) {
 	if members < gatherMin {
 		return
 	}
+	began := time.Now()
 	for range members / gatherShare {
 		before := l.head.Load()
 		h.options.Yield()
-		if l.head.Load() == before {
+		if l.head.Load() == before || time.Since(began) > time.Duration(members)*gatherWait {
 			return
 		}
 	}
