@@ -66,8 +66,7 @@ func TestKilledServersLoseNothing(t *testing.T) {
 		t.Logf("round %d: killed %s, the leader of %s", round, info.Cluster.Leader, stream)
 		before := w.count()
 		servers.Eventually(t, "a publish to every partition after the kill", func() bool { return w.count() >= before+50 })
-		p.Start(victim)
-		servers.Eventually(t, "all replicas", func() bool { return servers.AllCurrent(conn, "finch_h_=_0", "finch_h_=_1") })
+		p.Restart(victim, conn, "finch_h_=_0", "finch_h_=_1")
 	}
 	close(stop)
 	wg.Wait()

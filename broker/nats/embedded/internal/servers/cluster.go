@@ -124,13 +124,21 @@ func (c *Cluster) URLs(first int) string {
 // Eventually asks again until something is true.
 func Eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
+	if !Within(Patience, f) {
+		t.Fatalf("%s did not come within %v", what, Patience)
+	}
+}
+
+// Within asks again until something is true; false if that takes longer.
+func Within(d time.Duration, f func() bool) bool {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(Patience); !f(); <-tick.C {
+	for deadline := time.Now().Add(d); !f(); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s did not come within %v", what, Patience)
+			return false
 		}
 	}
+	return true
 }
 
 // Quiet is a log that nobody reads.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
+	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/finch-go/finch/internal/child"
 )
@@ -140,6 +141,22 @@ func (p *Processes) Start(i int) {
 
 // Kill ends a server without a word.
 func (p *Processes) Kill(i int) { p.runs[i].Kill() }
+
+// Restart starts a server again that was killed, and waits until all replicas of
+// streams are current. One that does not catch up is started once more, as an operator
+// would: how servers catch up is between them.
+func (p *Processes) Restart(i int, conn *natsgo.Conn, streams ...string) {
+	p.t.Helper()
+	for range 3 {
+		p.Start(i)
+		if Within(Patience/3, func() bool { return AllCurrent(conn, streams...) }) {
+			return
+		}
+		p.t.Logf("%s does not catch up; it said:\n%s", p.runs[i].Name, p.runs[i].Said())
+		p.Kill(i)
+	}
+	p.t.Fatalf("the replicas of %q did not become current within %v", streams, Patience)
+}
 
 // URLs of all.
 func (p *Processes) URLs() string {
