@@ -31,7 +31,10 @@ func playNode(spec nodeSpec) int {
 // NewNodeProcess starts a node in a process of its own, which ends with the test.
 func NewNodeProcess(t testing.TB, id, url string) *child.Process {
 	t.Helper()
-	p := play(t, "node "+id, playerSpec{Node: &nodeSpec{id, url}})
+	p, err := play("node "+id, playerSpec{Node: &nodeSpec{id, url}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(p.Kill)
 	return p
 }

@@ -88,21 +88,16 @@ func awaitEnd() {
 
 // play starts the test's own program as what the value of Variable says, and waits
 // until it serves.
-func play(t testing.TB, name string, spec playerSpec) *child.Process {
-	t.Helper()
+func play(name string, spec playerSpec) (*child.Process, error) {
 	program, err := os.Executable()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	value, err := json.Marshal(spec)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	p, err := child.Start(child.Options{Name: name, Program: program, Env: []string{Variable + "=" + string(value)}, Ready: serves, Anywhere: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return child.Start(child.Options{Name: name, Program: program, Env: []string{Variable + "=" + string(value)}, Ready: serves, Anywhere: true})
 }
 
 // Processes are servers that can be killed.
@@ -124,6 +119,9 @@ func NewProcesses(t testing.TB, n int) *Processes {
 	}
 	t.Cleanup(func() {
 		for _, run := range p.runs {
+			if run == nil { // it could not be started
+				continue
+			}
 			run.Kill()
 			if t.Failed() {
 				t.Logf("%s said:\n%s", run.Name, run.Said())
@@ -133,10 +131,17 @@ func NewProcesses(t testing.TB, n int) *Processes {
 	return p
 }
 
-// Start starts one of the servers, and waits until it listens.
+// Start starts one of the servers, and waits until it listens. It tries for a while: a
+// port may be held by what is about to end.
 func (p *Processes) Start(i int) {
 	p.t.Helper()
-	p.runs[i] = play(p.t, p.specs[i].Name, playerSpec{Server: &p.specs[i]})
+	var err error
+	if !Within(Patience/3, func() bool {
+		p.runs[i], err = play(p.specs[i].Name, playerSpec{Server: &p.specs[i]})
+		return err == nil
+	}) {
+		p.t.Fatal(err)
+	}
 }
 
 // Kill ends a server without a word.
