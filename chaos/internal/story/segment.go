@@ -85,8 +85,11 @@ func (g *segment) recovered(st *step) {
 
 func (g *segment) reset(st *step) {
 	from := g.at
-	if st.shown != nil {
+	switch {
+	case st.shown != nil:
 		from = st.shown
+	case !g.open: // it is not where it was before it left
+		from = nil
 	}
 	if why := g.unjustified(st, from); why != "" {
 		g.broken(st, "false reset", fmt.Sprintf("%s at %s, now %s: %s", st.reason, textOf(from), textOf(st.point), why))
@@ -101,7 +104,7 @@ func (g *segment) unjustified(st *step, from *point) string {
 		return "" // a node may hold for long what the store has lost
 	}
 	if from == nil && st.reason == "no_position" {
-		return "" // it was in an empty room, and had none to show
+		return "" // it was in an empty room, or does not know that it is in, and had none to show
 	}
 	missed := g.between(from, st.point)
 	switch st.reason {

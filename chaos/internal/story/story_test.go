@@ -2,6 +2,7 @@ package story_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -251,6 +252,24 @@ func TestJustifiedResetsAreAccepted(t *testing.T) {
 			t.Errorf("found %v", kinds)
 		}
 	})
+}
+
+// TestRoomOfAnotherSessionHasNoPosition: the server had joined a client to a room that
+// began another session, and the client came back before it was told.
+func TestRoomOfAnotherSessionHasNoPosition(t *testing.T) {
+	for _, row := range []struct {
+		left bool
+		want []string
+	}{{true, nil}, {false, []string{"false reset"}}} {
+		tale := honest()
+		if row.left {
+			tale.Saw(story.Event{At: tale.tick(), Client: "a", Session: 1, Room: "r", Kind: story.Left})
+		}
+		tale.Saw(story.Event{At: tale.tick(), Client: "a", Session: 2, Room: "r", Kind: story.Reset, Position: place("e", 4), Reason: "no_position"})
+		if kinds := tale.judged(); !slices.Equal(kinds, row.want) {
+			t.Errorf("left: %v: found %v, want %v", row.left, kinds, row.want)
+		}
+	}
 }
 
 // rolledBack is an honest history whose store then forgets message 4.
