@@ -85,11 +85,8 @@ func (g *segment) recovered(st *step) {
 
 func (g *segment) reset(st *step) {
 	from := g.at
-	switch {
-	case st.shown != nil:
+	if st.shown != nil {
 		from = st.shown
-	case !g.open: // it is not where it was before it left
-		from = nil
 	}
 	if why := g.unjustified(st, from); why != "" {
 		g.broken(st, "false reset", fmt.Sprintf("%s at %s, now %s: %s", st.reason, textOf(from), textOf(st.point), why))
@@ -103,8 +100,8 @@ func (g *segment) unjustified(st *step, from *point) string {
 	if g.story.lossBetween(g.name, g.since, st.at) || from != nil && g.fates[from] != kept {
 		return "" // a node may hold for long what the store has lost
 	}
-	if from == nil && st.reason == "no_position" {
-		return "" // it was in an empty room, or does not know that it is in, and had none to show
+	if st.reason == "no_position" && st.shown == nil && (from == nil || !g.open) {
+		return "" // it was in an empty room, or has left and does not know that it is in again
 	}
 	missed := g.between(from, st.point)
 	switch st.reason {
