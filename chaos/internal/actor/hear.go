@@ -137,11 +137,13 @@ func (a *Actor) join(p *place) {
 		a.enroll(p)
 		return
 	}
-	p.shown, p.waiting, p.again = p.position, true, time.Now().Add(roomLimit)
-	a.request(protocol.PathJoin, map[string]string{"room": p.room, "position": p.position}, func(e protocol.Envelope) {
+	position := p.position
+	p.shown, p.waiting, p.again = position, true, time.Now().Add(roomLimit)
+	a.request(protocol.PathJoin, map[string]string{"room": p.room, "position": position}, func(e protocol.Envelope) {
 		if a.places[p.room] != p {
 			return // it has left meanwhile
 		}
+		p.shown = position // its hello may have been answered meanwhile, and this is about what it showed then
 		var t told
 		switch {
 		case e.Error != nil:
